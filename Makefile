@@ -1,0 +1,78 @@
+# The one vocabulary of commands: people, hooks and CI call these targets.
+PILOT ?= flights
+IMAGE ?= tremplin/serving:dev
+# The interpreter to make .venv with; empty: the first of python3.13, 3.12, 3.11 and python3 that fits.
+PYTHON ?=
+BIN := .venv/bin
+CODE := tremplin pipelines serving monitoring governance
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check check-lint check-types check-imports check-pilot check-tree format serve ui bench \
+	lock wheels image demo-cluster test-cluster clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  PILOT=$(PILOT) IMAGE=$(IMAGE) PYTHON=$(or $(PYTHON),found on PATH) can be set on the command line"
+
+setup: ## make .venv from the locked dependencies (once; again only when the locks change)
+	@PYTHON='$(PYTHON)' bash scripts/setup.sh
+
+demo: setup ## the whole loop on real data: train, gate, release, serve, monitor, retrain
+	@$(BIN)/tremplin --pilot $(PILOT) demo
+
+test: setup ## all tests but the cluster's, with branch coverage
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered --ignore=tests/cluster tests
+
+check: check-lint check-types check-imports check-pilot check-tree ## everything that can be known without running a test
+
+check-lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check-types: setup
+	$(BIN)/mypy
+
+check-imports: setup
+	$(BIN)/lint-imports
+
+check-pilot: setup
+	$(BIN)/tremplin --pilot $(PILOT) check
+
+check-tree: setup
+	$(BIN)/python scripts/check_tree.py
+
+format: setup ## format and repair what ruff can
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+serve: setup ## serve what is live over HTTP
+	@$(BIN)/tremplin --pilot $(PILOT) serve
+
+ui: setup ## open the pages of MLflow and Prefect
+	@$(BIN)/tremplin --pilot $(PILOT) ui
+
+bench: setup ## measure the pipeline against a plain script
+	@$(BIN)/python -m benchmarks.pipeline
+
+# Read from the ranges in pyproject.toml; versions already in the locks stay unless UPGRADE=1.
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade) pyproject.toml
+lock: ## resolve the dependencies again into locks/ (needs uv; UPGRADE=1 takes newer versions)
+	$(LOCK) --extra serving -o locks/serving.txt
+	$(LOCK) --extra serving --extra pipeline --group dev -o locks/dev.txt
+	@if grep -nE '^ *--|://' locks/*.txt | grep -v -- '--hash='; then echo 'lock: an address or an option got into locks/: remove it' >&2; exit 1; fi
+
+wheels: setup ## fill wheels/: what the server's image installs, and the project
+	@$(BIN)/python scripts/wheels.py
+
+image: wheels ## build the server's image with the released model (IMAGE=...)
+	@IMAGE='$(IMAGE)' PILOT='$(PILOT)' bash k8s/image.sh
+
+demo-cluster: wheels ## ship the released model to the cluster KUBECONFIG points to, compare its answers with the local ones
+	@IMAGE='$(IMAGE)' PILOT='$(PILOT)' bash k8s/demo.sh
+
+test-cluster: wheels ## the tests that need a cluster (KUBECONFIG)
+	$(BIN)/pytest tests/cluster -p no:cacheprovider --no-cov
+
+clean: ## remove build products, caches and .tremplin (runs, models, demo); keeps .venv
+	rm -rf .tremplin wheels build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

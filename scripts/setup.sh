@@ -56,7 +56,7 @@ fi
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
 # --- dependencies -----------------------------------------------------------------------------------------------------
-# Nothing is built by a tool that the lock does not pin: setuptools and wheel come first, then every source
+# Nothing is built by a tool that the lock does not pin: what builds comes first, then every source
 # distribution is built with them (no isolated build environment, which would fetch its own).
 if uv --version >/dev/null 2>&1; then
   say "with uv"
@@ -77,8 +77,8 @@ if ! fresh deps "$(hash_deps)"; then
   for info in "$site"/*.dist-info; do [ -f "$info/RECORD" ] || rm -rf "$info"; done
   say "installing the locked dependencies: about 1.5 GB on disk, one to six minutes the first time"
   pinned=$(mktemp); trap 'rm -f "$pinned"' EXIT
-  awk '/^[^ #]/ { keep = ($0 ~ /^(setuptools|wheel)==/) } keep' locks/dev.txt >"$pinned"
-  install --require-hashes -r "$pinned"
+  awk '/^[^ #]/ { keep = ($0 ~ /^(packaging|setuptools|wheel)==/) } keep' locks/dev.txt >"$pinned"
+  install --require-hashes --no-deps -r "$pinned"
   install --require-hashes --no-build-isolation -r locks/dev.txt
   install --require-hashes --no-build-isolation --no-deps -r locks/data.txt
   compile

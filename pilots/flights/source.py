@@ -103,7 +103,7 @@ def _flights(path: Path) -> pd.DataFrame:
             "dest": raw["dest"],
             "tailnum": raw["tailnum"],
             "distance": raw["distance"].astype("float64"),
-            "departure_hour": raw["hour"] + raw["minute"] / 60,
+            "departure_hour": (raw["hour"] + raw["minute"] / 60).astype("float64"),
             "weekday": dates.dt.dayofweek.astype("int64"),
             "departed": departed,
             "dep_delay": raw["dep_delay"],
@@ -122,7 +122,8 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
     """NumPy floats where numbers may be missing; text stays text."""
-    numbers = [name for name in table if pd.api.types.is_numeric_dtype(table[name]) and table[name].hasnans]
+    numbers = [name for name in table if pd.api.types.is_float_dtype(table[name]) or table[name].hasnans]
+    numbers = [name for name in numbers if pd.api.types.is_numeric_dtype(table[name])]
     return table.astype(dict.fromkeys(numbers, "float64"))
 
 
@@ -157,8 +158,8 @@ def _delays(rows: pd.DataFrame, decided: pd.Series, flights: pd.DataFrame) -> pd
 def _recent(flights: pd.DataFrame, asked: pd.Series, span: pd.Timedelta) -> tuple[np.ndarray, np.ndarray]:
     """Mean delay (minutes) and late share of the flights that left in ``(asked - span, asked]``; NaN where none did."""
     left = flights.dropna(subset="departed").sort_values("departed")
-    times, delays = left["departed"].to_numpy(), left["dep_delay"].to_numpy("float64")
-    until, since = (np.searchsorted(times, moment.to_numpy(), side="right") for moment in (asked, asked - span))
+    times, delays = _clock(left["departed"]), left["dep_delay"].to_numpy("float64")
+    until, since = (np.searchsorted(times, _clock(moment), side="right") for moment in (asked, asked - span))
     count = until - since
     with np.errstate(invalid="ignore"):
         mean, late = (
@@ -175,6 +176,11 @@ def _overdue(flights: pd.DataFrame, asked: pd.Series) -> np.ndarray:
     due = flights["scheduled_departure"]
     until = flights["departed"].fillna(due + OVERDUE).clip(upper=due + OVERDUE)
     waited = until > due
-    begun = np.searchsorted(np.sort(due[waited].to_numpy()), asked.to_numpy(), side="right")
-    ended = np.searchsorted(np.sort(until[waited].to_numpy()), asked.to_numpy(), side="right")
+    begun = np.searchsorted(np.sort(_clock(due[waited])), _clock(asked), side="right")
+    ended = np.searchsorted(np.sort(_clock(until[waited])), _clock(asked), side="right")
     return begun - ended
+
+
+def _clock(times: pd.Series) -> np.ndarray:
+    """UTC times as NumPy's own: an array of aware times would hold Python objects, a hundred times slower."""
+    return times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[s]")

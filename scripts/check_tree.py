@@ -29,15 +29,8 @@ INDEX = re.compile(
 def machine_paths() -> re.Pattern[str]:
     """Home directories of anybody, and where this checkout happens to be."""
     here = {str(p) for p in (ROOT, ROOT.parent, Path.home()) if len(p.parts) > 2}
-    return re.compile(
-        "|".join(
-            [
-                r"(?<![\w.{}-])/(?:home|Users)/\w[\w.-]*/",
-                r"(?<![\w.])/root/",
-                *(rf"{re.escape(p)}\b" for p in sorted(here)),
-            ]
-        )
-    )
+    homes = r"(?<![\w.{}-])/(?:(?:home|Users)/\w[\w.-]*|root)/"
+    return re.compile("|".join([homes, *(rf"{re.escape(p)}\b" for p in sorted(here))]))
 
 
 def tracked() -> list[Path]:

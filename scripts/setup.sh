@@ -43,9 +43,9 @@ if [ $need = yes ]; then
     for candidate in python3.13 python3.12 python3.11 python3; do
       found=$(version_of "$candidate") || continue
       if supported "$found"; then python=$candidate; break; fi
-      seen="$seen $candidate is $found"
+      seen="${seen:+$seen, }$candidate is $found"
     done
-    [ -n "$python" ] || die "no Python from 3.11 to 3.13 on PATH (${seen:+found only:$seen}${seen:-none runs}): $remedy"
+    [ -n "$python" ] || die "no Python from 3.11 to 3.13 on PATH (${seen:-none runs}): $remedy"
   fi
   "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     die "$python has no venv module (on Debian and Ubuntu: apt install python3-venv), or: $remedy"
@@ -79,8 +79,9 @@ if ! fresh deps "$(hash_deps)"; then
   pinned=$(mktemp); trap 'rm -f "$pinned"' EXIT
   awk '/^[^ #]/ { keep = ($0 ~ /^(packaging|setuptools|wheel)==/) } keep' locks/dev.txt >"$pinned"
   install --require-hashes --no-deps -r "$pinned"
-  install --require-hashes --no-build-isolation -r locks/dev.txt
-  install --require-hashes --no-build-isolation --no-deps -r locks/data.txt
+  # The lock is complete, so nothing is resolved again (pip 23.0 loses the pin of a name that is also asked for with extras).
+  install --require-hashes --no-deps --no-build-isolation -r locks/dev.txt
+  install --require-hashes --no-deps --no-build-isolation -r locks/data.txt
   compile
   hash_deps >"$venv/.stamp-deps"
 fi

@@ -1,0 +1,72 @@
+"""DVC in one place: track the snapshot, reproduce the graph, ask whether anything changed.
+
+DVC knows how files become a model; no stage is named here, only the pilot whose stages are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tremplin.errors import TremplinError
+from tremplin.paths import Paths
+
+
+def is_reproduced(paths: Paths) -> bool:
+    """Whether every stage of the pilot, and its snapshot, are as ``dvc.lock`` says: nothing is to be done."""
+    if not (paths.root / "dvc.lock").exists() or not paths.snapshot.exists():
+        return False
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(paths.root)) as repo:
+            status: dict[str, Any] = repo.status(targets=[_stages(paths)], glob=True)
+    except DvcException as error:
+        raise _readable(str(error), paths) from error
+    return not status
+
+
+def track_snapshot(paths: Paths) -> None:
+    """``dvc add`` the snapshot: from here on it is named by its hash."""
+    _dvc(paths, "add", "--quiet", str(paths.snapshot.relative_to(paths.root)))
+
+
+def reproduce(paths: Paths) -> None:
+    """``dvc repro`` of the pilot's graph; the stages' progress goes to the console.
+
+    Raises:
+        TremplinError: a stage failed; what it said is on the console, nothing that was there before is lost.
+    """
+    _dvc(paths, "repro", "--quiet", "--glob", _stages(paths))
+
+
+def push(paths: Paths) -> None:
+    """Copy what the lock names to the remote, so that a version can be reproduced from elsewhere."""
+    _dvc(paths, "push", "--quiet")
+
+
+def _stages(paths: Paths) -> str:
+    return f"*@{paths.pilot}"
+
+
+def _dvc(paths: Paths, *arguments: str) -> None:
+    """Run DVC in a process of its own: it changes signal handlers and working folders."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # the stages' `python`
+        "DVC_NO_ANALYTICS": "true",
+    }
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, cwd=paths.root, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise _readable(done.stderr, paths)
+
+
+def _readable(said: str, paths: Paths) -> TremplinError:
+    said = said.strip()
+    if "lock" in said.lower() and "another" in said.lower():
+        return TremplinError(f"Another DVC command is running in {paths.root}. Wait until it is done. DVC said: {said}")
+    return TremplinError(f"`dvc` stopped in {paths.root}. It said:\n{said}\nMend that and run again: finished stages are kept.")

@@ -1,0 +1,1 @@
+"""The commands of ``tremplin``, one subject a file. Only here and in ``pipelines.flows`` are the parts composed."""

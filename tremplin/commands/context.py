@@ -1,0 +1,89 @@
+"""What every command needs: settings, pilot, the time it speaks of, and a way to answer people and scripts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from tremplin.errors import TremplinError
+from tremplin.paths import Paths
+from tremplin.pilot import Pilot, load_pilot
+from tremplin.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from sqlalchemy.engine import Engine
+
+
+@dataclass
+class Context:
+    """Made once by the callback in ``tremplin.cli``; commands get it from Typer."""
+
+    settings: Settings
+    debug: bool
+
+    @cached_property
+    def pilot(self) -> Pilot:
+        """The pilot that was asked for."""
+        return load_pilot(self.settings.pilot, self.settings.root)
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Its files."""
+        return Paths(self.settings.root, self.settings.pilot)
+
+    @cached_property
+    def store(self) -> Engine:
+        """The store, opened when first needed."""
+        from tremplin.store import open_store
+
+        return open_store(self.settings)
+
+    @cached_property
+    def console(self) -> Console:
+        """Where people read."""
+        from rich.console import Console
+
+        return Console(highlight=False)
+
+    def moment(self, as_of: str | None) -> datetime:
+        """``--as-of`` as an aware time; a day means its midnight in the pilot's zone. Without it, now.
+
+        The command line is the only place that asks the clock.
+        """
+        zone = ZoneInfo(self.pilot.file.data.timezone)
+        if as_of is None:
+            return datetime.now(UTC).astimezone(zone)
+        try:
+            moment = datetime.fromisoformat(as_of)
+        except ValueError:
+            raise TremplinError(f"--as-of {as_of!r} is not a time. Write it as 2013-07-01 or 2013-07-01T06:00.") from None
+        return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+
+
+def context(ctx: typer.Context) -> Context:
+    """The context of the running command."""
+    found: Context = ctx.find_object(Context)  # type: ignore[assignment]
+    return found
+
+
+def print_json(content: Any) -> None:
+    """Answer a script."""
+    typer.echo(json.dumps(content, indent=2, default=str, ensure_ascii=False))
+
+
+def workspace_root(given: str | None, root: Path) -> Path:
+    """``--workspace``: a path, or the name of a folder under ``.tremplin/`` such as ``demo``."""
+    if given is None:
+        return root
+    for candidate in (root / ".tremplin" / given, Path(given)):
+        if (candidate / "pilots").is_dir():
+            return candidate.resolve()
+    raise TremplinError(f"There is no workspace {given!r}: neither .tremplin/{given} nor {given} holds a pilots/ folder.")

@@ -1,0 +1,53 @@
+"""Workspaces: copies of a checkout's code where demo and automatic retraining work, so that the checkout stays clean."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tremplin.settings import Settings, load_settings
+
+
+
+def make_workspace(checkout: Path, target: Path) -> Path:
+    """Bring the code of ``checkout`` (committed or not) into ``target``; what was produced there stays.
+
+    DVC shares the checkout's cache, so that what either of them computed the other need not.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for folder in ("pilots", "pipelines", "tremplin"):
+        shutil.rmtree(target / folder, ignore_errors=True)
+    for name in _code(checkout):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(checkout / name, target / name)
+    configuration = target / ".dvc" / "config.local"
+    configuration.parent.mkdir(exist_ok=True)
+    configuration.write_text(f"[core]\n    no_scm = true\n[cache]\n    dir = {cache_of(checkout)}\n", "utf-8")
+    return target
+
+
+def cache_of(checkout: Path) -> Path:
+    """DVC's cache of a checkout or workspace."""
+    local = checkout / ".dvc" / "config.local"
+    if local.exists():
+        for line in local.read_text("utf-8").splitlines():
+            if line.strip().startswith("dir ="):
+                return Path(line.split("=", 1)[1].strip())
+    return checkout / ".dvc" / "cache"
+
+
+def workspace_settings(settings: Settings, root: Path) -> Settings:
+    """The same state and services, with the code and the files of another root."""
+    return load_settings(**{**settings.model_dump(), "root": root})
+
+
+def _code(checkout: Path) -> list[Path]:
+    """Files that are tracked, or new and not ignored; without git, every file that is not a product."""
+    wanted = ("pilots", "pipelines", "tremplin", "dvc.yaml", "dvc.lock", ".dvcignore", ".dvc/config", "pyproject.toml")
+    command = ["git", "-C", str(checkout), "ls-files", "-coz", "--exclude-standard", "--", *wanted]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if listed.returncode == 0 and listed.stdout:
+        return [Path(name) for name in listed.stdout.split("\0") if name and (checkout / name).is_file()]
+    found = (path for name in wanted for path in [checkout / name, *(checkout / name).rglob("*")])
+    return sorted(p.relative_to(checkout) for p in found if p.is_file() and "__pycache__" not in p.parts)

@@ -1,0 +1,104 @@
+"""The application: routes and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
+
+from serving.docs import add_docs_page, openapi
+from serving.live_watch import LiveWatch
+from serving.metrics import Metrics, MetricsMiddleware
+from serving.predicting import Prediction, Predictions, predict
+from serving.problems import Problem
+from serving.request_body import MAX_BYTES
+from tremplin.settings import Settings
+
+# Scoring and logging leave the event loop free: a locked database must not stop /livez. More threads would only queue at SQLite.
+THREADS = 4
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The server of one pilot. ``app.state.watch`` says what is live."""
+    metrics = Metrics()
+    watch = LiveWatch(settings, metrics)
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(watch.start)
+        yield
+        watch.stop()
+        pool.shutdown()
+
+    app = FastAPI(
+        title=f"Tremplin: {settings.pilot}", version=version("tremplin"), lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.state.watch = watch
+    app.openapi = lambda: openapi(app, watch.state)  # type: ignore[method-assign]
+    app.add_middleware(MetricsMiddleware, metrics=metrics)
+    add_docs_page(app)
+
+    @app.exception_handler(Problem)
+    async def problem(_request: Request, error: Problem) -> Response:
+        return error.response()
+
+    @app.post("/predict", response_model=Prediction | Predictions, summary="Score one row, or many")
+    async def post_predict(request: Request) -> Response:
+        """Every answer is logged before it is sent. A fault names its row, its field, what was got and what is expected."""
+        body = await _body(request)
+        state, engine = watch.state, watch.engine
+        if state is None or engine is None:
+            raise Problem(503, "Not ready", watch.not_ready or "starting")
+        answer = await asyncio.get_running_loop().run_in_executor(pool, predict, body, state, engine, metrics)
+        return _json(answer)
+
+    @app.get("/livez", summary="Is the process alive?")
+    async def livez() -> Response:
+        return _json({"status": "alive"})
+
+    @app.get("/readyz", summary="Can it answer? 503 with the reason if not")
+    async def readyz() -> Response:
+        reason = watch.not_ready
+        if reason:
+            raise Problem(503, "Not ready", reason)
+        return _json({"status": "ready"})
+
+    @app.get("/release", summary="What is live, and where each release comes from")
+    async def release() -> Response:
+        if watch.state is None:
+            raise Problem(503, "Not ready", watch.not_ready or "starting")
+        facts: dict[str, Any] = {"pilot": settings.pilot, "version": watch.state.version, **watch.state.live.model_dump()}
+        facts["releases"] = {
+            identity: servable.release.manifest.model_dump(mode="json", exclude={"files"})
+            for identity, servable in watch.state.releases.items()
+        }
+        return _json(facts)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def get_metrics() -> Response:
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body, as long as it is not too long."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BYTES:
+            raise Problem(413, "The body is too long", f"At most {MAX_BYTES // 2**20} MiB; send fewer rows at a time.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _json(content: Any) -> Response:
+    return Response(to_json(content), media_type="application/json")

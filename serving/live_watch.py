@@ -1,0 +1,164 @@
+"""Follows what is live: polls the store, loads the releases it names, keeps the last state that could be served."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from serving.metrics import Metrics
+from serving.releases import Servable, open_servable, same_rows
+from tremplin.errors import TremplinError
+from tremplin.live import Live, change, current
+from tremplin.settings import Settings
+from tremplin.store import open_store
+
+log = logging.getLogger("serving")
+
+
+@dataclass(frozen=True)
+class State:
+    """What answers now. One object, replaced as a whole: a request sees one state from beginning to end."""
+
+    version: int
+    live: Live
+    releases: dict[str, Servable]
+
+    @property
+    def champion(self) -> Servable:
+        """Its contract is the one that callers write by."""
+        return self.releases[self.live.champion]
+
+    def answering(self, cohort: str) -> Servable:
+        """The release that answers a cohort."""
+        return self.releases[self.live.release(cohort)]
+
+
+class LiveWatch:
+    """Polls in a thread of its own, so that a database that hangs does not hold up an answer or the end."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings, self.metrics = settings, metrics
+        self.state: State | None = None
+        self.engine: Engine | None = None  # None until the store has answered once
+        self.problem = "starting"
+        self._cache = settings.home / f"live-{settings.pilot}.json"
+        self._stop = threading.Event()
+        self._said = ""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server was asked to end."""
+        return self._stop.is_set()
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why no prediction can be made, or None."""
+        if self.stopping:
+            return "the server is stopping"
+        return self.problem if self.state is None or self.engine is None else None
+
+    def start(self) -> None:
+        """Look once, then go on looking."""
+        self.poll()
+        threading.Thread(target=self._run, name="live-watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """Not ready any more, and look no more."""
+        self._stop.set()
+
+    def poll(self) -> None:
+        """Look at the store once; whatever is wrong with what it says, the last good state stays."""
+        try:
+            self.engine = self.engine or open_store(self.settings)
+            found = current(self.engine, self.settings.pilot)
+            if found is not None:
+                self._follow(*found)
+            elif self.state is None and not self._from_cache():
+                self._seed(self.engine)
+            self._said = ""
+        except (TremplinError, SQLAlchemyError, OSError, ValueError) as error:
+            self._refuse(error)
+            if self.state is None:
+                self._from_cache()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self.settings.live_poll_seconds):
+            self.poll()
+
+    def _follow(self, version: int, live: Live) -> None:
+        """Make ``live`` the state, if all that must answer can be served."""
+        if self.state and (self.state.version, self.state.live) == (version, live):
+            return
+        self.state = self._load(version, live)
+        self.metrics.live_version.set(version)
+        log.info("live version %s: champion %s, challenger %s for %.0f %% of the subjects",
+                 version, live.champion, live.challenger, live.share * 100)  # fmt: skip
+        try:
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._cache.with_suffix(".tmp")
+            draft.write_text(json.dumps({"version": version, "state": live.model_dump()}))
+            draft.replace(self._cache)
+        except OSError as error:
+            log.warning("What is live cannot be kept in %s (%s): after a restart it must be read from the store.",
+                        self._cache, error)  # fmt: skip
+
+    def _load(self, version: int, live: Live) -> State:
+        """Open what ``live`` names and is not open yet.
+
+        What nobody is sent to (a stopped challenger, the previous release) is kept ready where it can be, but does
+        not stand in the way: a halt or a rollback must go through even if the release it turns away from is broken.
+        """
+        known, releases = self.state.releases if self.state else {}, {}
+        answering = {live.champion} | ({live.challenger} if live.challenger and live.share > 0 else set())
+        for identity in dict.fromkeys([live.champion, live.challenger, live.previous]):
+            if identity is None:
+                continue
+            try:
+                releases[identity] = known.get(identity) or open_servable(
+                    self.settings.releases, identity, self.settings.release_public_key, self.settings.pilot
+                )
+            except TremplinError as error:
+                if identity in answering:
+                    raise
+                log.warning("%s It answers nobody now, so the rest goes on.", error)
+        for identity in answering:
+            same_rows(releases[live.champion], releases[identity])
+        return State(version, live, releases)
+
+    def _from_cache(self) -> bool:
+        """Go on with what was live when this server last knew."""
+        try:
+            kept = json.loads(self._cache.read_text())
+            self._follow(kept["version"], Live.model_validate(kept["state"]))
+        except FileNotFoundError:
+            return False
+        except (TremplinError, OSError, ValueError, KeyError) as error:
+            log.warning("What was live cannot be read from %s: %s", self._cache, error)
+            return False
+        log.warning("Going on with what was live before (version %s), from %s.", kept["version"], self._cache)
+        return True
+
+    def _seed(self, engine: Engine) -> None:
+        """An empty store begins with what the releases' directory proposes, as an image does on a new cluster."""
+        proposal: Path = self.settings.releases / "live.json"
+        if not proposal.exists():
+            self.problem = f"no release is live for pilot {self.settings.pilot}: run tremplin approve"
+            return
+        live = Live.model_validate_json(proposal.read_bytes())
+        self._load(0, live)  # what cannot be served must not become what is live
+        version = change(engine, self.settings.pilot, live, by="seed", reason=f"the store was empty; {proposal.name} says so")
+        self._follow(version, live)
+
+    def _refuse(self, error: Exception) -> None:
+        self.problem = " ".join(str(error).split())
+        self.metrics.live_refused.inc()
+        if self.problem != self._said:  # once, not every two seconds
+            kept = f"version {self.state.version} stays live" if self.state else "nothing is live"
+            log.error("%s (%s)", self.problem, kept)
+        self._said = self.problem

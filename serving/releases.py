@@ -1,0 +1,100 @@
+"""Releases in memory: opened only after signature and hashes were verified, and tried on their own smoke rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from serving.request_model import batch_model, request_model
+from tremplin.contract import Contract, load_contract
+from tremplin.errors import ReleaseRefused, TremplinError
+from tremplin.onnx_model import OnnxModel
+from tremplin.release import Release, open_release
+
+SMOKE_TOLERANCE = 1e-6  # of a probability: the same model, run here
+
+
+@dataclass(frozen=True)
+class Servable:
+    """A release that is ready to answer."""
+
+    release: Release
+    contract: Contract
+    row: type[BaseModel]
+    batch: type[BaseModel]
+    model: OnnxModel
+    ranges: dict[str, tuple[float, float]]  # of numbers, in training
+    categories: dict[str, frozenset[str]]  # values that training saw
+
+    @property
+    def id(self) -> str:
+        """The release's identity."""
+        return self.release.id
+
+    def out_of_range(self, row: dict[str, Any]) -> list[str]:
+        """Names of the features whose value training never came near; a missing value is not one."""
+        out = [n for n, (low, high) in self.ranges.items() if (v := row.get(n)) is not None and not low <= v <= high]
+        return out + [n for n, known in self.categories.items() if (v := row.get(n)) is not None and v not in known]
+
+
+def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> Servable:
+    """Verify and load ``folder/identity``.
+
+    Raises:
+        ReleaseRefused: not there, altered, unsigned, of another pilot, or its model does not give the scores it was released with.
+    """
+    path = folder / identity
+    if not path.is_dir() or identity in ("", ".", ".."):
+        raise ReleaseRefused(f"There is no release {identity!r} in {folder}. Copy its directory there.")
+    release = open_release(path, public_key, pilot=pilot)
+    if release.id != identity:
+        raise ReleaseRefused(f"Release {path} is really {release.id}: its directory was renamed. Copy it again.")
+    try:
+        contract = load_contract(path / "contract.yaml")
+        profile = json.loads((path / "profile.json").read_bytes())
+        model = OnnxModel(path / "model.onnx", contract)
+        row = request_model(contract)
+        ranges = {name: _widened(*bounds) for name, bounds in profile["ranges"].items() if bounds}
+        categories = {name: frozenset(values) for name, values in profile["categories"].items()}
+        _smoke(path, model, profile["smoke"]["rows"], profile["smoke"]["scores"])
+    except ReleaseRefused:
+        raise
+    except Exception as error:  # whatever a library says of a file that is signed and yet not fit to serve
+        raise ReleaseRefused(f"Release {path} cannot be served: {type(error).__name__}: {error}. Make it again.") from error
+    return Servable(release, contract, row, batch_model(row), model, ranges, categories)
+
+
+def _smoke(path: Path, model: OnnxModel, rows: list[dict[str, Any]], scores: list[float]) -> None:
+    columns = {feature.name: [row.get(feature.name) for row in rows] for feature in model.features}
+    difference = float(np.max(np.abs(model.score(columns) - np.asarray(scores, dtype=np.float64)), initial=0.0))
+    if not rows or not difference <= SMOKE_TOLERANCE:
+        raise ReleaseRefused(
+            f"Release {path}: its model gives other scores here than where it was made (by {difference:.2g} on "
+            f"{len(rows)} smoke rows). Use the ONNX Runtime of the lock."
+        )
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """Training saw float32: a bound that was rounded there must still hold the number it came from."""
+    below = np.nextafter(np.float32(low), np.float32(-np.inf))
+    return float(below), float(np.nextafter(np.float32(high), np.float32(np.inf)))
+
+
+def same_rows(champion: Servable, challenger: Servable) -> None:
+    """A challenger answers rows that callers write by the champion's contract.
+
+    Raises:
+        TremplinError: it needs a column that the champion's contract does not have.
+    """
+    known = {column.name for column in champion.contract.request_columns}
+    missing = [feature.name for feature in challenger.contract.features if feature.name not in known]
+    if missing:
+        raise TremplinError(
+            f"The challenger {challenger.id} needs {', '.join(missing)}, which callers of the champion {champion.id} do not "
+            "send. Make a champion with the new contract first."
+        )

@@ -1,0 +1,83 @@
+"""From the bytes of a request to validated rows, or to a problem that names row, field, what was got and what is expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, from_json, to_json
+
+from serving.problems import Problem
+from serving.releases import Servable
+from serving.request_model import MAX_ROWS, expected
+
+MAX_BYTES = 8 * 2**20  # MAX_ROWS rows of 1.6 kB
+MAX_FAULTS = 20
+GOT = 100  # characters of a wrong value that are shown
+MISFIT = "The request does not fit the contract"
+
+# No column holds a list, so a body that begins so holds many rows, even if the contract has a column `rows`.
+MANY = re.compile(rb'\s*\{\s*"rows"\s*:\s*\[')
+
+Row = dict[str, Any]
+
+
+def read_rows(body: bytes, servable: Servable) -> tuple[list[Row], bool]:
+    """The rows of a body, and whether it is of the form for many.
+
+    Raises:
+        Problem: 400 where the body is not JSON, 422 where it does not fit the contract.
+    """
+    if rb"\u0000" in body:
+        raise Problem(422, MISFIT, "Text may not hold the character U+0000: databases cannot store it.")
+    many = MANY.match(body) is not None
+    try:
+        if many:
+            rows = cast("list[BaseModel]", servable.batch.model_validate_json(body).rows)  # type: ignore[attr-defined]
+            return [row.__dict__ for row in rows], True
+        return [servable.row.model_validate_json(body).__dict__], False
+    except ValidationError as error:
+        raise _problem(body, servable, many, error) from None
+
+
+def _problem(body: bytes, servable: Servable, many: bool, error: ValidationError) -> Problem:
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "json_invalid":
+        return Problem(400, "The body is not JSON", first["msg"])
+    if many and len(first["loc"]) < 2:  # the list itself: empty, too long, or beside something else
+        return Problem(422, MISFIT, f'A body is one row, or {{"rows": [1 to {MAX_ROWS:,} rows]}} and nothing beside it.')
+    rows = from_json(body)["rows"] if many else [from_json(body)]
+    faults: list[dict[str, Any]] = []
+    for index, row in enumerate(rows):
+        faults += _faults(index, row, servable)
+        if len(faults) >= MAX_FAULTS:
+            break
+    word = "fault" if len(faults) == 1 else "faults"
+    count = f"The first {MAX_FAULTS} {word}" if len(faults) >= MAX_FAULTS else f"{len(faults)} {word}"
+    shown = f"row {faults[0]['row']}, {faults[0]['field']}: got {faults[0]['got']}, expected {faults[0]['expected']}"
+    return Problem(422, MISFIT, f"{count}; {shown}.", errors=faults[:MAX_FAULTS])
+
+
+def _faults(index: int, row: Any, servable: Servable) -> Iterator[dict[str, Any]]:
+    try:
+        servable.row.model_validate_json(to_json(row, inf_nan_mode="constants"))
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            yield _fault(index, found, servable)
+
+
+def _fault(index: int, found: ErrorDetails, servable: Servable) -> dict[str, Any]:
+    if not found["loc"]:
+        return {"row": index, "field": "", "got": _shown(found["input"]), "expected": "an object with the contract's fields"}
+    field = str(found["loc"][0])
+    if found["type"] == "extra_forbidden":
+        return {"row": index, "field": field, "got": _shown(found["input"]), "expected": "no such field"}
+    got = "nothing" if found["type"] == "missing" else _shown(found["input"])
+    return {"row": index, "field": field, "got": got, "expected": expected(servable.contract.column(field))}
+
+
+def _shown(value: Any) -> str:
+    text = to_json(value, inf_nan_mode="constants", fallback=str).decode()
+    return text if len(text) <= GOT else text[:GOT] + "…"

@@ -4,7 +4,7 @@
 #
 #   PYTHON=python3.12 bash scripts/setup.sh     use this interpreter (an existing .venv of another version is remade)
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=.venv
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -29,6 +29,8 @@ need=yes
 if have=$(version_of "$venv/bin/python") && supported "$have"; then
   if [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$have" ]; then need=no; fi
 fi
+# A checkout that was moved: the commands in .venv still name the old place.
+grep -qsF "$PWD/$venv" "$venv/bin/activate" || need=yes
 if [ $need = no ] && fresh deps "$(hash_deps)" && fresh project "$(hash_project)"; then exit 0; fi
 
 # --- a Python, tried and not believed by its name: version managers leave shims that fail when run --------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -87,6 +88,7 @@ class Monitoring(Strict):
     window: Literal["month"]
     minimum_rows: Count  # labelled rows below which performance is not judged
     minimum_site_rows: Count
+    label_days: Days  # after the end of a window, by when its labels have arrived
     drift_sample: Annotated[int, Field(ge=1000, le=100_000)]
     drift_threshold: Annotated[float, Field(gt=0)]  # PSI of a number, Jensen-Shannon distance of a category
     drift_share: Share  # of drifted columns: above it, the window drifts
@@ -109,6 +111,19 @@ class Retraining(Strict):
         return self
 
 
+class Demo(Strict):
+    """The stretch of history that ``tremplin demo`` plays."""
+
+    first_training: date
+    until: date  # no month that begins later is played
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.until <= self.first_training:
+            raise ValueError("`until` must come after `first_training`")
+        return self
+
+
 class PilotFile(Strict):
     """``pilot.yaml``: if changing a value changes the model or a decision, it is here."""
 
@@ -119,6 +134,7 @@ class PilotFile(Strict):
     rollout: Rollout
     monitoring: Monitoring
     retraining: Retraining
+    demo: Demo
 
 
 @dataclass(frozen=True)

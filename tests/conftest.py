@@ -1,0 +1,90 @@
+"""Fixtures that more than one part needs: a real, small release of the pilot flights."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tremplin.pilot import Pilot, load_pilot
+from tremplin.release import GoNoGo, Manifest, Release, make_keys, write_release
+
+ROOT = Path(__file__).parent.parent
+JANUARY, FEBRUARY, MARCH = (datetime(2013, month, 1, tzinfo=UTC) for month in (1, 2, 3))
+
+
+@dataclass(frozen=True)
+class ReleaseFactory:
+    """Makes signed releases of one real model; ``threshold`` tells them apart, ``edit`` changes a file before it is signed."""
+
+    pilot: Pilot
+    files: dict[str, Path]  # model.onnx, profile.json, contract.yaml
+    pipeline: Any  # what model.onnx was made from
+    rows: pd.DataFrame  # a month of rows that it was not trained on
+    private_key: Path
+    public_key: Path
+    drafts: Path
+
+    def __call__(
+        self,
+        root: Path,
+        *,
+        threshold: float = 0.33,
+        pilot: str = "flights",
+        signing_key: Path | None = None,
+        edit: dict[str, Callable[[bytes], bytes]] | None = None,
+    ) -> Release:
+        """Write a release under ``root``, as training does after a go."""
+        files = dict(self.files)
+        for name, change in (edit or {}).items():
+            draft = self.drafts / f"{len(list(self.drafts.iterdir()))}-{name}"
+            draft.write_bytes(change(files[name].read_bytes()))
+            files[name] = draft
+        digest = "0" * 64
+        go = GoNoGo(
+            by="Camille Laurent", role="product owner", as_of=FEBRUARY, stand_in=True,
+            journal_hash=digest, lock_hash=digest, verdict_hash=digest, model_hash=digest,
+        )  # fmt: skip
+        manifest = Manifest(
+            pilot=pilot, as_of=FEBRUARY, model_version=1, mlflow_run="0" * 32, commit="0" * 40, dirty=False,
+            data_hash=digest, contract_hash=self.pilot.contract_hash, lock_hash=digest, verdict_hash=digest,
+            go_no_go=go, decision_threshold=threshold, files={},
+        )  # fmt: skip
+        root.mkdir(parents=True, exist_ok=True)
+        return write_release(root, files, manifest, signing_key or self.private_key)
+
+
+@pytest.fixture(scope="session")
+def release_factory(tmp_path_factory: pytest.TempPathFactory) -> ReleaseFactory:
+    """The boosted candidate with few trees, trained on January by the pilot's own functions, exported and signed."""
+    from sklearn.pipeline import make_pipeline
+
+    from pipelines.exporting import export_onnx
+    from pipelines.profiling import profile
+    from pipelines.stages import write_json
+    from tremplin.frame import model_frame
+
+    folder = tmp_path_factory.mktemp("release")
+    pilot = load_pilot("flights", ROOT)
+    rows = pilot.source.fetch(JANUARY, MARCH)
+    train = rows[(rows[pilot.contract.time] < FEBRUARY) & rows[pilot.contract.target].notna()]
+    few = {"boosted": {**pilot.file.model.candidates["boosted"], "trees": 20}}
+    estimator = pilot.model.candidates(few, seed=1, threads=1)["boosted"]
+    pipeline = make_pipeline(pilot.features.transformer(), estimator)
+    pipeline.fit(model_frame(train, pilot.contract), train[pilot.contract.target].astype(int))
+    (folder / "model.onnx").write_bytes(export_onnx(pipeline, pilot.contract))
+    write_json(folder / "profile.json", profile(train, pilot.contract, folder / "model.onnx"))
+    files = {name: folder / name for name in ("model.onnx", "profile.json")}
+    files["contract.yaml"] = pilot.folder / "contract.yaml"
+    private, public = folder / "keys" / "release.key", folder / "keys" / "release.pub"
+    make_keys(private, public)
+    drafts = folder / "drafts"
+    drafts.mkdir()
+    later = rows[rows[pilot.contract.time] >= FEBRUARY].reset_index(drop=True)
+    return ReleaseFactory(pilot, files, pipeline, later, private, public, drafts)

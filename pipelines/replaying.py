@@ -1,0 +1,129 @@
+"""Replay: rows of the past sent to the server as their callers would have, and their outcomes when they became known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+import httpx
+import pandas as pd
+import sqlalchemy as sa
+from pydantic_core import to_json
+from sqlalchemy.engine import Engine
+
+from tremplin.contract import Column, Contract
+from tremplin.errors import TremplinError
+from tremplin.pilot import Pilot
+from tremplin.store import insert_once, outcomes, predictions
+
+MAX_ROWS = 5000  # of one call; the server's own limit
+PATIENCE = httpx.Timeout(60.0, connect=5.0)  # seconds; a locked store holds an answer back for up to 30
+
+Progress = Callable[[int, int], None]  # rows answered, of how many
+
+
+@dataclass(frozen=True)
+class ReplayFacts:
+    """What a replay did."""
+
+    sent: int
+    skipped: int  # the store had their answers from before
+    batches: int
+    seconds: float
+
+
+def replay(url: str, pilot: Pilot, rows: pd.DataFrame, engine: Engine, *, progress: Progress | None = None) -> ReplayFacts:
+    """Send ``rows`` to the server at ``url`` in the order of their events, one call for each hour of events.
+
+    A row whose key the store already has a prediction for is left out, so an interrupted replay completes without
+    doubling anything.
+
+    Args:
+        rows: the contract's columns; target and label time are not sent.
+        engine: the store that the server logs to.
+        progress: called after each answer with the rows answered and the rows to answer.
+
+    Raises:
+        TremplinError: the server does not answer, or refuses; what was answered before is in the store.
+    """
+    begun = perf_counter()
+    contract = pilot.contract
+    known = _answered(engine, pilot.name)
+    waiting = rows[~rows[contract.key].astype(str).isin(known)].sort_values([contract.time, contract.key])
+    sent = batches = 0
+    with httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client:
+        for batch in _batches(waiting, contract):
+            _send(client, batch)
+            sent, batches = sent + len(batch), batches + 1
+            if progress:
+                progress(sent, len(waiting))
+    return ReplayFacts(sent, len(rows) - len(waiting), batches, perf_counter() - begun)
+
+
+def record_outcomes(engine: Engine, pilot: Pilot, rows: pd.DataFrame, as_of: datetime) -> int:
+    """Store the labels of ``rows`` that were known at ``as_of``; the number that was new. The rest never or later get one."""
+    contract = pilot.contract
+    known = rows[rows[contract.target].notna() & (rows[contract.label_time] <= as_of)]
+    moments = known[contract.label_time].dt.tz_convert(UTC).dt.to_pydatetime()
+    facts = zip(known[contract.key].astype(str), known[contract.target].astype(float), moments, strict=True)
+    return insert_once(
+        engine,
+        outcomes,
+        [{"pilot": pilot.name, "key": key, "label": label, "known_at": moment} for key, label, moment in facts],
+    )
+
+
+def request_rows(rows: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:
+    """Rows as a caller writes them in JSON: missing is None, times are ISO 8601 in UTC."""
+    names = [column.name for column in contract.request_columns]
+    columns = [_json_values(rows[column.name], column) for column in contract.request_columns]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _json_values(values: pd.Series, column: Column) -> list[Any]:
+    if column.logicalType == "timestamp":
+        values = values.dt.tz_convert(UTC).dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    missing = values.isna().tolist()
+    kind = {"number": float, "integer": int, "boolean": bool}.get(column.logicalType, str)
+    return [None if gone else kind(value) for value, gone in zip(values.tolist(), missing, strict=True)]
+
+
+def _answered(engine: Engine, pilot: str) -> set[str]:
+    """Keys that the store has a prediction for."""
+    with engine.connect() as connection:
+        return set(connection.scalars(sa.select(predictions.c.key).where(predictions.c.pilot == pilot)))
+
+
+def _batches(rows: pd.DataFrame, contract: Contract) -> Iterator[list[dict[str, Any]]]:
+    """The rows of each hour of the event time, in order; a long hour in several parts."""
+    hours = rows[contract.time].dt.floor("h").to_numpy("datetime64[ns]")
+    ready = request_rows(rows, contract)
+    start = 0
+    for end in range(1, len(ready) + 1):
+        if end == len(ready) or hours[end] != hours[start] or end - start == MAX_ROWS:
+            yield ready[start:end]
+            start = end
+
+
+def _send(client: httpx.Client, batch: list[dict[str, Any]]) -> None:
+    try:
+        answer = client.post("/predict", content=to_json({"rows": batch}), headers={"content-type": "application/json"})
+    except httpx.HTTPError as error:
+        raise TremplinError(
+            f"The server {client.base_url} does not answer ({type(error).__name__}: {error}). Start it with `tremplin serve`, "
+            "then replay again: what was answered is kept."
+        ) from error
+    if answer.status_code != httpx.codes.OK:
+        raise TremplinError(f"The server {client.base_url} refuses ({answer.status_code}): {_reason(answer)}")
+
+
+def _reason(answer: httpx.Response) -> str:
+    """The problem document in one paragraph."""
+    try:
+        document = answer.json()
+        return f"{document['title']}. {document['detail']}"
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:500]

@@ -1,0 +1,85 @@
+"""Phase 7 of CRISP-ML(Q), monitoring: one window measured, and the evidence written.
+
+Requirement: what the model does after its release is measured as at its evaluation, by site, with labels that came late.
+Risk: the world moves and nobody notices; or a season is taken for a fault and the model is retrained on noise.
+Quality method: effect sizes with a minimum sample, intervals by resampled days, a decision that is a pure function.
+Evidence: ``<window>.json``, ``<window>-evidently.html`` and ``<window>-evidently.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sqlalchemy.engine import Engine
+
+from monitoring.drift import drift
+from monitoring.evidence import WindowEvidence
+from monitoring.performance import performance
+from monitoring.windows import Window, load_window
+from tremplin.errors import TremplinError
+from tremplin.pilot import Pilot
+
+
+def monitor_window(
+    engine: Engine,
+    pilot: Pilot,
+    window: Window,
+    *,
+    as_of: datetime,
+    release_id: str,
+    release_profile: Mapping[str, Any],
+    reference: pd.DataFrame,
+    folder: Path,
+) -> WindowEvidence:
+    """Measure the answers of the champion ``release_id`` in ``window`` and write the evidence; the same again writes the same.
+
+    Drift is of all the window's rows (the world is one), performance of the champion's own answers.
+
+    Args:
+        release_profile: the release's ``profile.json``; its ``performance`` holds ``roc_auc`` and ``brier``.
+        reference: ``reference.parquet`` of the same model.
+        folder: where the three files go.
+
+    Raises:
+        TremplinError: nothing was answered in the window, or the profile lacks the evaluation.
+    """
+    rows = load_window(engine, pilot, window, as_of)
+    if rows.empty:
+        raise TremplinError(
+            f"No answer of {pilot.name} is in the store for {window.name}. Send its rows first: tremplin replay "
+            f"--month {window.name}."
+        )
+    own = rows[rows["release_id"] == release_id]
+    measured = performance(
+        own, pilot, window, release_profile.get("performance", {}), over=as_of >= window.end
+    )
+    moved = drift(
+        rows.drop_duplicates(pilot.contract.key),
+        reference,
+        pilot,
+        html=folder / f"{window.name}-evidently.html",
+        json=folder / f"{window.name}-evidently.json",
+    )
+    evidence = WindowEvidence(
+        pilot=pilot.name,
+        window=window.name,
+        start=window.start,
+        end=window.end,
+        as_of=as_of,
+        release_id=release_id,
+        answers={
+            str(name): int(count) for name, count in rows["release_id"].value_counts(sort=False).items()
+        },
+        performance=measured,
+        drift=moved,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / f"{window.name}.json"
+    draft = final.with_suffix(".draft")
+    draft.write_text(evidence.model_dump_json(indent=2) + "\n", "utf-8")
+    draft.replace(final)  # whole or not at all
+    return evidence

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
 import yaml
 
+from tremplin.commands.context import AsJson, context, print_json
 from tremplin.errors import ConfigurationError, Fault, TremplinError
 from tremplin.pilot import Pilot, list_pilots, load_pilot
 
@@ -58,3 +60,33 @@ def undecided(pilot: Pilot) -> list[str]:
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
         if CHANGE_ME in line.lower()
     ]
+
+
+def check(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Check a pilot's files: charter, contract, code, export; every fault at once.
+
+    Example: `tremplin check --pilot flights`
+    """
+    given = context(ctx)
+    faults = check_graph(given.settings.root)
+    pilot = None
+    try:
+        pilot = check_pilot(given.settings.pilot, given.settings.root)
+    except ConfigurationError as error:
+        faults += error.faults
+    open_questions = undecided(pilot) if pilot else []
+    if open_questions and given.settings.environment != "development":
+        faults += [Fault(Path(place), None, "`changeme` must be decided before production") for place in open_questions]
+    if as_json:
+        print_json({"pilot": given.settings.pilot, "faults": [str(f) for f in faults], "undecided": open_questions})
+    if faults:
+        raise ConfigurationError(faults)
+    if as_json or pilot is None:
+        return
+    for place in open_questions:
+        given.console.print(f"[yellow]undecided[/] {place}")
+    contract = pilot.contract
+    given.console.print(
+        f"[green]ok[/] pilot {pilot.name}: {len(contract.columns)} columns, {len(contract.features)} features, "
+        f"candidates {', '.join(pilot.file.model.candidates)}; charter, contract, code and export fit together"
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -20,6 +20,10 @@ from tremplin.settings import Settings
 if TYPE_CHECKING:
     from rich.console import Console
     from sqlalchemy.engine import Engine
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for scripts.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="What was known then: 2013-07-01 or a full time. Default: now.")]
 
 
 @dataclass

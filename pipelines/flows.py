@@ -1,0 +1,221 @@
+"""The loop as Prefect flows: when things happen, and what happens if. DVC says how, MLflow remembers, people approve.
+
+Every flow can be cut short anywhere and run again: each task does nothing where its work is already done.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
+
+from sqlalchemy.engine import Engine
+from tremplin import journal, live
+from tremplin.contract import load_contract
+from tremplin.errors import TremplinError
+from tremplin.onnx_model import OnnxModel
+from tremplin.paths import Paths
+from tremplin.pilot import load_pilot
+from tremplin.release import Release, open_release
+from tremplin.settings import Settings, load_settings
+from tremplin.store import open_store
+from tremplin.workspace import make_workspace, workspace_settings
+
+RETRAINING_DUE = "tremplin.retraining.due"  # the event that the automation in `pipelines.serve` listens to
+RETRAINING = "retraining"  # the workspace of automatic retraining, under ``home``
+BY_MACHINE = "tremplin"  # the journal's `by` where no person decided
+
+
+def resource(pilot: str) -> str:
+    """The Prefect resource that a pilot's events speak of."""
+    return f"tremplin.pilot.{pilot}"
+
+
+def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
+    """A source that did not answer may answer later; a fault that a person must mend stays one."""
+    try:
+        state.result()
+    except TremplinError:
+        return False
+    except Exception:  # noqa: BLE001  (any other failure of a source may pass)
+        return True
+    return False
+
+
+@task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[1, 10, 60], retry_condition_fn=_worth_retrying)
+def ingest(root: Path, pilot: str, as_of: datetime) -> None:
+    """Snapshot of what was known at ``as_of``, and its hash."""
+    from pipelines.ingestion import ingest as take_snapshot
+    from pipelines.reproducing import track_snapshot
+
+    paths = Paths(root, pilot)
+    take_snapshot(load_pilot(pilot, root), paths, as_of)
+    track_snapshot(paths)
+
+
+@task(cache_policy=NO_CACHE)
+def reproduce(root: Path, pilot: str) -> None:
+    """One task for the whole graph: DVC knows its stages."""
+    from pipelines import reproducing
+
+    reproducing.reproduce(Paths(root, pilot))
+
+
+@task(cache_policy=NO_CACHE)
+def record(root: Path, pilot: str, as_of: datetime) -> int:
+    """One MLflow run and one registered version for the result; the version's number."""
+    from pipelines.recording import record as record_result
+
+    settings = workspace_settings(load_settings(), root)
+    return record_result(load_pilot(pilot, root), Paths(root, pilot), settings, as_of=as_of).model_version
+
+
+@task(cache_policy=NO_CACHE)
+def judge(root: Path, pilot: str, version: int, as_of: datetime) -> bool:
+    """The gate; its verdict goes to MLflow and the journal. Whether the model passed."""
+    from pipelines.deployment import journal_verdict
+    from pipelines.gate import ChampionModel, gate
+    from pipelines.recording import attach_verdict, version_facts
+
+    settings = workspace_settings(load_settings(), root)
+    engine = open_store(settings)
+    release = champion(engine, settings, pilot)
+    met = ChampionModel(release) if release and release.manifest.model_version != version else None
+    verdict = gate(load_pilot(pilot, root), Paths(root, pilot), champion=met, as_of=as_of)
+    recorded = attach_verdict(version_facts(settings, pilot, version), verdict, settings)
+    journal_verdict(engine, verdict, recorded=recorded)
+    return verdict.passed
+
+
+@flow
+def training(pilot: str, as_of: datetime, root: Path) -> bool:
+    """From the source to a verdict, in the checkout or workspace ``root``. Whether the model passed the gate."""
+    ingest(root, pilot, as_of)
+    reproduce(root, pilot)
+    version = record(root, pilot, as_of)
+    return judge(root, pilot, version, as_of)
+
+
+@flow
+def retraining(pilot: str, as_of: datetime) -> bool:
+    """Training that the evidence asked for, in a workspace of its own. Whether the challenger passed; a person decides next."""
+    settings = load_settings()
+    root = make_workspace(settings.root, settings.home / RETRAINING)
+    return training(pilot, as_of, root)
+
+
+@task(cache_policy=NO_CACHE)
+def measure(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
+    """The window's evidence, in files and in MLflow, and the decision that follows from it, in the journal."""
+    from monitoring.decision import decide
+    from monitoring.evidence import read_history
+    from monitoring.report import monitor_window
+    from monitoring.windows import month_window
+    from pipelines.monitoring_runs import drift_reference, log_monitoring
+
+    settings = load_settings()
+    engine, loaded = open_store(settings), load_pilot(pilot, settings.root)
+    release = champion(engine, settings, pilot)
+    if release is None:
+        raise TremplinError(f"Nothing of {pilot} is live, so there is nothing to monitor. `tremplin run`, `tremplin approve`.")
+    folder = settings.home / "monitoring" / pilot
+    evidence = monitor_window(
+        engine,
+        loaded,
+        month_window(window, loaded.file.data.timezone),
+        as_of=as_of,
+        release_id=release.id,
+        release_profile=json.loads((release.path / "profile.json").read_text("utf-8")),
+        reference=drift_reference(settings, release),
+        folder=folder,
+    )
+    past = [entry.as_of for entry in journal.entries(engine, pilot=pilot, kind="retraining")]
+    decision = decide(
+        read_history(folder), loaded.file, as_of=as_of, retrainings=[moment for moment in past if moment < as_of]
+    )
+    facts = {"window": window, "release": release.id, "action": decision.action, "reasons": decision.reasons}
+    kind = "retraining" if decision.action == "retrain" else "monitoring"
+    journal.append(engine, kind, identity=f"{window}:{release.id}", pilot=pilot, by=BY_MACHINE, as_of=as_of, facts=facts)
+    log_monitoring(settings, release, window, folder, evidence.model_dump(mode="json"), facts)
+    return {**facts, "report": str(folder / f"{window}-evidently.html")}
+
+
+@flow
+def monitoring(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
+    """Measure a window and decide. Where the evidence says retrain, an event says so; the automation does the rest."""
+    decided = measure(pilot, window, as_of)
+    if decided["action"] == "retrain":
+        payload = {"pilot": pilot, "as_of": as_of.isoformat(), "window": window}
+        emit_event(event=RETRAINING_DUE, resource={"prefect.resource.id": resource(pilot)}, payload=payload)
+    return decided
+
+
+@flow
+def rolling_out(pilot: str, release_id: str, since: datetime, as_of: datetime) -> dict[str, Any]:
+    """Judge the open wave on its answers since ``since``, then open the next one, promote, hold, or roll back."""
+    return next_step(pilot, release_id, since, as_of)
+
+
+@task(cache_policy=NO_CACHE)
+def next_step(pilot: str, release_id: str, since: datetime, as_of: datetime) -> dict[str, Any]:
+    """The verdict on the open wave and what was done: opened, promoted, held or rolled back."""
+    from monitoring.windows import Window, load_window
+    from pipelines import rollout
+    from pipelines.judging import judge_wave
+
+    settings = load_settings()
+    engine, loaded = open_store(settings), load_pilot(pilot, settings.root)
+    release = champion(engine, settings, pilot)
+    if release is None or release.id == release_id:
+        return {"done": "nothing", "reasons": [f"{release_id} is champion"]}
+    _, state = live.current(engine, pilot) or (0, None)
+    wave = rollout.wave_of(loaded, state) if state else 0
+    how = {"by": BY_MACHINE, "as_of": as_of}
+    if wave == 0:
+        rollout.open_wave(engine, loaded, release_id, 1, **how)
+        return {"done": "opened", "wave": 1, "reasons": ["the rollout was approved"]}
+    rows = load_window(engine, loaded, Window(since, as_of, f"wave {wave}"), as_of)
+    model = OnnxModel(release.path / "model.onnx", load_contract(release.path / "contract.yaml"))
+    verdict = judge_wave(loaded, rows, model, challenger=release_id)
+    facts: dict[str, Any] = {"wave": wave, **verdict.model_dump(mode="json")}
+    if verdict.decision == "rollback":
+        rollout.rollback(engine, loaded, release_id, **how, reason=verdict.reasons[-1], evidence=facts)
+        return {**facts, "done": "rolled back"}
+    if verdict.decision == "hold":
+        return {**facts, "done": "held"}
+    if wave == len(loaded.file.rollout.waves):
+        rollout.promote(engine, loaded, release_id, **how, evidence=facts)
+        set_live_aliases(settings, engine, pilot)
+        return {**facts, "done": "promoted"}
+    rollout.open_wave(engine, loaded, release_id, wave + 1, **how, evidence=facts)
+    return {**facts, "done": "opened", "wave": wave + 1}
+
+
+def set_live_aliases(settings: Settings, engine: Engine, pilot: str) -> None:
+    """Make MLflow's aliases say what is live."""
+    from pipelines.recording import set_aliases
+
+    known = live.current(engine, pilot)
+    if known is None:
+        return
+    releases = {"champion": known[1].champion, "challenger": known[1].challenger, "previous": known[1].previous}
+    versions = {
+        alias: open_release(settings.releases / name, settings.release_public_key, pilot=pilot).manifest.model_version
+        if name
+        else None
+        for alias, name in releases.items()
+    }
+    set_aliases(settings, pilot, **versions)
+
+
+def champion(engine: Engine, settings: Settings, pilot: str) -> Release | None:
+    """The release that answers today, verified; None before the first go-live."""
+    known = live.current(engine, pilot)
+    if known is None:
+        return None
+    return open_release(settings.releases / known[1].champion, settings.release_public_key, pilot=pilot)

@@ -1,0 +1,76 @@
+"""Monitoring's side of MLflow and DVC: the drift baseline of a release, and one run for each window that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tremplin.errors import TremplinError
+from tremplin.lock import stages
+from tremplin.release import Release
+from tremplin.settings import Settings
+from tremplin.tracking import tracking
+from tremplin.workspace import cache_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WINDOW = "tremplin.window"  # tag that names a window and the release it was measured for
+
+
+def drift_reference(settings: Settings, release: Release) -> pd.DataFrame:
+    """Training rows that drift is measured against: never in a release, found in DVC's cache by the hash in the run's lock.
+
+    Raises:
+        TremplinError: the run or the rows are not there (erased, or another machine's: ``dvc pull``).
+    """
+    import mlflow
+    import pandas as pd
+
+    pilot, run_id = release.manifest.pilot, release.manifest.mlflow_run
+    tracking(settings)
+    lock = mlflow.artifacts.load_text(f"runs:/{run_id}/dvc.lock")
+    wanted = f"models/{pilot}/reference.parquet"
+    found = [out["md5"] for stage in stages(lock, pilot).values() for out in stage.get("outs", []) if out["path"] == wanted]
+    if not found:
+        raise TremplinError(f"The lock of MLflow run {run_id} names no {wanted}: drift has nothing to compare with.")
+    path = cache_of(settings.root) / "files" / "md5" / found[0][:2] / found[0][2:]
+    if not path.exists():
+        raise TremplinError(f"The training rows of release {release.id} ({wanted}, {found[0]}) are not in DVC's cache: `dvc pull`.")
+    return pd.read_parquet(path)
+
+
+def log_monitoring(
+    settings: Settings, release: Release, window: str, folder: Path, evidence: Mapping[str, Any], decision: Mapping[str, Any]
+) -> None:
+    """One MLflow run for a window and a release, beside the run of the model; measured again, the run is written again."""
+    client = tracking(settings)
+    model_run = client.get_run(release.manifest.mlflow_run)
+    experiment, name = model_run.info.experiment_id, f"{window} {release.id}"
+    known = client.search_runs([experiment], f"tags.`{WINDOW}` = '{name}'")
+    tags = {
+        WINDOW: name,
+        "tremplin.release": release.id,
+        "tremplin.model_run": release.manifest.mlflow_run,
+        "tremplin.decision": str(decision["action"]),
+        "mlflow.note.content": "\n\n".join(decision["reasons"]),
+    }
+    run_id = known[0].info.run_id if known else client.create_run(experiment, run_name=f"monitoring {window}", tags=tags).info.run_id
+    for key, value in tags.items():
+        client.set_tag(run_id, key, value)
+    for key, value in _numbers(evidence):
+        client.log_metric(run_id, key, value)
+    for path in sorted(folder.glob(f"{window}*")):
+        client.log_artifact(run_id, str(path), "monitoring")
+    client.set_terminated(run_id)
+
+
+def _numbers(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Every number, under its path; ``value`` is left out of the path."""
+    for key, value in content.items():
+        name = prefix if key == "value" else f"{prefix}.{key}".lstrip(".")
+        if isinstance(value, Mapping):
+            yield from _numbers(value, name)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, float(value)

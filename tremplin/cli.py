@@ -1,0 +1,92 @@
+"""The command line: ``tremplin COMMAND``. An error is one readable paragraph with what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tremplin.commands import audit, check, demo, loop, rollout, serving, ui
+from tremplin.commands.context import Context, workspace_root
+from tremplin.errors import TremplinError
+from tremplin.settings import load_settings
+
+HOISTED = {"--pilot": True, "--workspace": True, "--debug": False}  # global options, and whether they take a value
+
+app = typer.Typer(
+    help="From an AI pilot to production: train, gate, release, roll out, monitor, retrain, trace.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    pilot: Annotated[str, typer.Option(envvar=["TREMPLIN_PILOT", "PILOT"], help="Folder under pilots/.")] = "flights",
+    workspace: Annotated[
+        str | None, typer.Option(help="Work there instead: a path, or a name under .tremplin/ such as `demo`.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options of every command; they may also stand behind it."""
+    root = workspace_root(workspace, Path(os.environ.get("TREMPLIN_ROOT", ".")).resolve())
+    if workspace is not None:  # processes that this one starts work there too
+        os.environ["TREMPLIN_ROOT"] = str(root)
+    os.environ["TREMPLIN_PILOT"] = pilot
+    ctx.obj = Context(load_settings(root=root, pilot=pilot), debug)
+
+
+for command in (
+    check.check,
+    loop.run,
+    loop.approve,
+    serving.serve,
+    serving.replay,
+    loop.monitor,
+    audit.trace,
+    audit.status,
+    demo.demo,
+    ui.ui,
+):
+    app.command()(command)
+app.add_typer(rollout.app, name="rollout")
+app.add_typer(audit.journal_app, name="journal")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    arguments = hoist(sys.argv[1:])
+    try:
+        app(arguments, prog_name="tremplin")
+    except TremplinError as error:
+        if "--debug" in arguments:
+            raise
+        typer.echo(typer.style("Error: ", fg="red", bold=True) + str(error), err=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("\nStopped. Run the same command again: what is done is kept, nothing is done twice.", err=True)
+        raise SystemExit(130) from None
+
+
+def hoist(arguments: list[str]) -> list[str]:
+    """The arguments with the global options first, so that they may stand anywhere before ``--``."""
+    first: list[str] = []
+    rest: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        name = argument.split("=", 1)[0]
+        if argument == "--":
+            rest += [argument, *remaining]
+        elif name not in HOISTED:
+            rest.append(argument)
+        elif "=" in argument or not HOISTED[name]:
+            first.append(argument)
+        else:
+            first += [argument, *([value] if (value := next(remaining, None)) is not None else [])]
+    return first + rest

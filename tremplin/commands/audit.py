@@ -1,0 +1,119 @@
+"""What an auditor asks: ``trace``, ``status``, ``journal``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from tremplin import journal, live
+from tremplin.commands.context import AsJson, context, print_json
+from tremplin.errors import TremplinError
+
+journal_app = typer.Typer(help="The append-only record of what was decided, by whom, on which evidence.", no_args_is_help=True)
+
+
+def trace(
+    ctx: typer.Context,
+    prediction: Annotated[str, typer.Argument(help="A prediction id, as /predict answered it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Follow one prediction to its release, MLflow run, commit, data, gate verdict and approval.
+
+    Example: `tremplin trace 0b9c…`
+    """
+    from governance.lineage import trace as follow
+
+    given = context(ctx)
+    found = follow(given.settings, given.store, prediction)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        given.console.print(found.table())
+    if not found.unbroken:
+        raise TremplinError(f"The trace of {prediction} is broken at: {', '.join(found.broken)}.")
+
+
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """What is live, what was decided last, how many answers and outcomes there are.
+
+    Example: `tremplin status --json`
+    """
+    import sqlalchemy as sa
+
+    from tremplin.store import outcomes, predictions
+
+    given = context(ctx)
+    name = given.pilot.name
+    now = live.current(given.store, name)
+    entries = journal.entries(given.store, pilot=name)
+    with given.store.connect() as connection:
+        counts = {
+            table.name: connection.execute(
+                sa.select(sa.func.count()).select_from(table).where(table.c.pilot == name)
+            ).scalar_one()
+            for table in (predictions, outcomes)
+        }
+    content = {
+        "pilot": name,
+        "live": {"version": now[0], **now[1].model_dump(exclude={"rollout_key"})} if now else None,
+        **counts,
+        "journal": len(entries),
+        "last": {"kind": entries[-1].kind, "as_of": entries[-1].as_of, "by": entries[-1].by} if entries else None,
+    }
+    if as_json:
+        print_json(content)
+        return
+    if now is None:
+        given.console.print(f"{name}: no release is live. `tremplin run`, then `tremplin approve`.")
+    else:
+        state = now[1]
+        given.console.print(f"{name}: champion [bold]{state.champion}[/]")
+        if state.challenger:
+            given.console.print(f"  challenger {state.challenger} answers {state.share:.0%} of the subjects")
+        if state.previous:
+            given.console.print(f"  previous {state.previous}")
+    given.console.print(f"  {counts['predictions']:,} predictions, {counts['outcomes']:,} outcomes, {len(entries)} journal entries")
+    if entries:
+        given.console.print(f"  last: {entries[-1].kind} by {entries[-1].by}, as of {entries[-1].as_of:%Y-%m-%d}")
+
+
+@journal_app.command()
+def show(
+    ctx: typer.Context,
+    kind: Annotated[str | None, typer.Option(help="Only entries of this kind, such as `approval`.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the journal, oldest first. Example: `tremplin journal show --kind approval`."""
+    from rich.table import Table
+
+    given = context(ctx)
+    found = journal.entries(given.store, pilot=given.settings.pilot, kind=kind)
+    if as_json:
+        print_json([asdict(entry) for entry in found])
+        return
+    table = Table("number", "as of", "kind", "by", "facts")
+    for entry in found:
+        facts = ", ".join(f"{name} {_short(value)}" for name, value in entry.facts.items())
+        table.add_row(str(entry.number), f"{entry.as_of:%Y-%m-%d}", entry.kind, entry.by, facts)
+    given.console.print(table)
+
+
+@journal_app.command()
+def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Recompute every hash of the chain; exit 1 if one differs. Example: `tremplin journal verify`."""
+    given = context(ctx)
+    problems = journal.verify(given.store)
+    count = len(journal.entries(given.store))
+    if as_json:
+        print_json({"entries": count, "problems": problems})
+    if problems:
+        raise TremplinError(f"The journal was tampered with: {'; '.join(problems)}.")
+    if not as_json:
+        given.console.print(f"[green]ok[/] {count} entries, each as it was written")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,111 @@
+"""``run``, ``approve``, ``monitor``: the turns of the loop that a person starts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from tremplin import journal
+from tremplin.commands.context import AsJson, AsOf, Context, context, print_json
+from tremplin.errors import TremplinError
+
+
+def run(ctx: typer.Context, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Ingest, `dvc repro`, record, gate. With nothing changed: two seconds, and nothing is done.
+
+    Example: `tremplin run --as-of 2013-07-01`
+    """
+    given = context(ctx)
+    moment = snapshot_time(given) if as_of is None else given.moment(as_of)
+    known = settled(given, moment)
+    if known is None:
+        from pipelines import prefect_server
+
+        prefect_server.use(given.settings)
+        from pipelines.flows import training
+
+        training(given.pilot.name, moment, given.settings.root)
+        known = settled(given, moment)
+    elif not as_json:
+        given.console.print("nothing changed since:")
+    if known is None:
+        raise TremplinError("The run ended without a verdict. Run it again with --debug.")
+    if as_json:
+        print_json({"as_of": known.as_of, **known.facts})
+        return
+    verdict = "[green]passed[/]" if known.facts["passed"] else f"[red]BLOCKED by {', '.join(known.facts['blocked_by'])}[/]"
+    given.console.print(f"version {known.facts['version']} of {given.pilot.name}, as of {known.as_of:%Y-%m-%d}: {verdict}")
+    if known.facts["passed"]:
+        given.console.print(f"next: tremplin approve {known.facts['version']} --by NAME")
+
+
+def snapshot_time(given: Context) -> datetime:
+    """The time of the snapshot that is there; without one, the beginning of today."""
+    from pipelines.ingestion import read_facts
+
+    facts = read_facts(given.paths)
+    if facts:
+        return facts.as_of
+    return given.moment(None).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def settled(given: Context, moment: datetime) -> journal.Entry | None:
+    """The verdict on what ``run`` would make, if everything is already made: neither MLflow nor Prefect is asked."""
+    from pipelines.ingestion import is_ingested
+    from pipelines.reproducing import is_reproduced
+    from tremplin.lock import result_hash
+
+    if not is_ingested(given.pilot, given.paths, moment) or not is_reproduced(given.paths):
+        return None
+    lock = result_hash(given.settings.root, given.pilot.name)
+    verdicts = journal.entries(given.store, pilot=given.pilot.name, kind="verdict")
+    return next((entry for entry in reversed(verdicts) if entry.facts["lock_hash"] == lock), None)
+
+
+def approve(
+    ctx: typer.Context,
+    version: Annotated[int, typer.Argument(help="Number of the registered model version.")],
+    by: Annotated[str, typer.Option(help="Name of a person of the charter who may approve.")],
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a version that passed the gate: its release is made and signed, and it goes live or becomes the challenger.
+
+    Example: `tremplin approve 1 --by "Camille Laurent"`
+    """
+    from tremplin.commands.releasing import approve_and_release
+
+    given = context(ctx)
+    release = approve_and_release(given.settings, given.store, version, by=by, as_of=given.moment(as_of), stand_in=False)
+    if as_json:
+        print_json({"release": release.id, "path": str(release.path), "manifest": release.manifest.model_dump(mode="json")})
+    else:
+        given.console.print(f"release [bold]{release.id}[/] in {release.path}")
+
+
+def monitor(
+    ctx: typer.Context,
+    window: Annotated[str, typer.Argument(help="A month, such as 2013-07.")],
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a window of answers: drift, performance by site, and whether to retrain, with reasons.
+
+    Example: `tremplin monitor 2013-07 --as-of 2013-08-03`
+    """
+    from pipelines import prefect_server
+
+    given = context(ctx)
+    prefect_server.use(given.settings)
+    from pipelines.flows import monitoring
+
+    found = monitoring(given.pilot.name, window, given.moment(as_of))
+    if as_json:
+        print_json(found)
+        return
+    given.console.print(f"{window}: [bold]{found['action']}[/]")
+    for reason in found["reasons"]:
+        given.console.print(f"  {reason}")
+    given.console.print(f"report: {found['report']}")

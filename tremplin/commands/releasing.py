@@ -1,0 +1,78 @@
+"""From a person's approval to a signed release that is live or on its way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from tremplin import journal
+from tremplin.errors import TremplinError
+from tremplin.lock import result_hash
+from tremplin.paths import Paths
+from tremplin.pilot import load_pilot
+from tremplin.release import Release
+from tremplin.settings import Settings
+
+
+def approve_and_release(
+    settings: Settings, engine: Engine, version: int, *, by: str, as_of: datetime, stand_in: bool
+) -> Release:
+    """Approve ``version`` in ``by``'s name, make its release, and start its rollout (the first goes live at once).
+
+    Raises:
+        TremplinError: the person may not, the gate did not pass, or the result is not on this machine any more.
+    """
+    from governance.approvals import approve
+    from governance.model_card import model_card
+    from pipelines.deployment import make_release
+    from pipelines.flows import set_live_aliases
+    from pipelines.recording import tag_version, version_facts
+    from pipelines.rollout import start_rollout
+    from pipelines.verdict import Verdict
+
+    recorded = version_facts(settings, settings.pilot, version)
+    paths = Paths(result_root(settings, recorded.result_hash, version), settings.pilot)
+    pilot = load_pilot(settings.pilot, paths.root)
+    said = verdict_of(engine, pilot.name, version)
+    verdict = Verdict.model_validate(said.facts["verdict"])
+    approval = approve(
+        engine,
+        pilot,
+        version=version,
+        by=by,
+        as_of=as_of,
+        lock_hash=recorded.result_hash,
+        verdict=said.facts["verdict"],
+        verdict_hash=said.facts["verdict_hash"],
+        model_hash=recorded.model_hash,
+        stand_in=stand_in,
+    )
+    card = model_card(pilot, paths, recorded, verdict, approval)
+    release = make_release(
+        pilot, paths, settings, engine, recorded=recorded, verdict=verdict, approval=approval, card=card
+    )
+    start_rollout(engine, pilot, release.id, by=by, as_of=as_of)
+    tag_version(settings, pilot.name, version, {"release": release.id, "approval": approval.hash, "approved_by": by})
+    set_live_aliases(settings, engine, pilot.name)
+    return release
+
+
+def verdict_of(engine: Engine, pilot: str, version: int) -> journal.Entry:
+    """The newest verdict on a version."""
+    found = [e for e in journal.entries(engine, pilot=pilot, kind="verdict") if e.facts["version"] == version]
+    if not found:
+        raise TremplinError(f"The gate has not judged version {version} of {pilot}. Run `tremplin run` first.")
+    return found[-1]
+
+
+def result_root(settings: Settings, lock_hash: str, version: int) -> Path:
+    """Where the files of a result lie: in the checkout, or in a workspace under ``home``."""
+    for root in (settings.root, *sorted(path for path in settings.home.iterdir() if (path / "dvc.lock").exists())):
+        if (root / "dvc.lock").exists() and result_hash(root, settings.pilot) == lock_hash:
+            return root
+    raise TremplinError(
+        f"The files of version {version} are not here any more: neither {settings.root} nor a workspace under "
+        f"{settings.home} holds the result {lock_hash[:12]}. Put its dvc.lock (an artifact of its MLflow run) back and run `dvc checkout`."
+    )

@@ -1,0 +1,95 @@
+"""``rollout``: waves, halt and rollback of what is live."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tremplin import live
+from tremplin.commands.context import AsJson, AsOf, Context, context, print_json
+from tremplin.errors import TremplinError
+
+app = typer.Typer(help="Bring a challenger to its users in waves, halt it, take it back.", no_args_is_help=True)
+
+By = Annotated[str, typer.Option(help="Name of a person of the charter who may do this.")]
+Why = Annotated[str, typer.Option(help="Why, in a sentence for the journal.")]
+
+
+@app.command("next")
+def next_wave(
+    ctx: typer.Context,
+    since: Annotated[str, typer.Option(help="Since when the open wave has been answering, such as 2013-10-03.")],
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the open wave on its outcomes; open the next one, promote, hold, or roll back.
+
+    Example: `tremplin rollout next --since 2013-10-03 --as-of 2013-10-10`
+    """
+    from pipelines import prefect_server
+
+    given = context(ctx)
+    state = now(given)
+    if state.challenger is None:
+        raise TremplinError(f"No challenger of {given.pilot.name} is on its way. `tremplin approve` starts one.")
+    prefect_server.use(given.settings)
+    from pipelines.flows import rolling_out
+
+    done = rolling_out(given.pilot.name, state.challenger, given.moment(since), given.moment(as_of))
+    report(given, done, as_json=as_json)
+
+
+@app.command()
+def halt(ctx: typer.Context, by: By, reason: Why, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Everybody back to the champion, within seconds. Example: `tremplin rollout halt --by "Ines Moreau" --reason "…"`."""
+    from pipelines import rollout
+
+    given = allowed(ctx, by, "halt")
+    state = rollout.halt(given.store, given.pilot, by=by, as_of=given.moment(as_of), reason=reason)
+    report(given, {"done": "halted", **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]}, as_json=as_json)
+
+
+@app.command()
+def rollback(ctx: typer.Context, by: By, reason: Why, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Take back the challenger, or the champion if none is on its way: model, threshold and contract together.
+
+    Example: `tremplin rollout rollback --by "Ines Moreau" --reason "too many needless calls"`
+    """
+    from pipelines import rollout
+    from pipelines.flows import set_live_aliases
+
+    given = allowed(ctx, by, "halt")
+    before = now(given)
+    taken = before.challenger or before.champion
+    state = rollout.rollback(given.store, given.pilot, taken, by=by, as_of=given.moment(as_of), reason=reason)
+    set_live_aliases(given.settings, given.store, given.pilot.name)
+    report(given, {"done": "rolled back", **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]}, as_json=as_json)
+
+
+def now(given: Context) -> live.Live:
+    """What is live."""
+    known = live.current(given.store, given.pilot.name)
+    if known is None:
+        raise TremplinError(f"Nothing of {given.pilot.name} is live yet. `tremplin run`, then `tremplin approve`.")
+    return known[1]
+
+
+def allowed(ctx: typer.Context, by: str, permission: str) -> Context:
+    """The context, if the charter lets ``by`` do it."""
+    given = context(ctx)
+    person = given.pilot.charter.person(by)
+    if person is None or permission not in person.may:
+        able = ", ".join(p.name for p in given.pilot.charter.people if permission in p.may) or "nobody"
+        raise TremplinError(f"{by!r} may not {permission} {given.pilot.name}. Who may: {able}.")
+    return given
+
+
+def report(given: Context, done: dict[str, object], *, as_json: bool) -> None:
+    """Say what was done and why."""
+    if as_json:
+        print_json(done)
+        return
+    given.console.print(f"[bold]{done['done']}[/]" + (f", wave {done['wave']}" if "wave" in done else ""))
+    for reason in done.get("reasons", []):  # type: ignore[attr-defined]
+        given.console.print(f"  {reason}")

@@ -1,0 +1,149 @@
+"""Phase 6 of CRISP-ML(Q), deployment: the release directory.
+
+Requirement: what goes out is exactly what was evaluated and approved.
+Risk: a file exchanged between the approval and the release; a release nobody answers for.
+Quality method: every hash the approval covers is computed again from the files on disk; the release is signed.
+Evidence: ``release.json`` and a journal entry.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import Engine
+
+from pipelines.recording import Recorded
+from pipelines.verdict import Verdict, verdict_hash
+from tremplin import journal
+from tremplin.errors import TremplinError
+from tremplin.journal import Entry
+from tremplin.lock import changed_since, result_hash
+from tremplin.paths import Paths
+from tremplin.pilot import Pilot
+from tremplin.release import GoNoGo, Manifest, Release, make_keys, sha256, write_release
+from tremplin.settings import Settings
+
+
+def make_release(
+    pilot: Pilot,
+    paths: Paths,
+    settings: Settings,
+    engine: Engine,
+    *,
+    recorded: Recorded,
+    verdict: Verdict,
+    approval: Entry,
+    card: str,
+) -> Release:
+    """Make and sign the release of an approved version, and write it in the journal.
+
+    Args:
+        approval: the journal's entry of kind ``approval``.
+        card: the model card, Markdown.
+
+    Raises:
+        TremplinError: blocked, not approved, or a hash that was approved is not that of the file on disk; no signing key
+            outside development.
+    """
+    found = _differences(pilot, paths, engine, recorded=recorded, verdict=verdict, approval=approval)
+    _refuse(found, recorded)
+    if settings.environment == "development":
+        make_keys(settings.signing_key, settings.release_public_key)
+    said = approval.facts
+    manifest = Manifest(
+        pilot=pilot.name,
+        as_of=verdict.as_of,
+        model_version=recorded.model_version,
+        mlflow_run=recorded.run_id,
+        commit=recorded.commit,
+        dirty=recorded.dirty,
+        data_hash=recorded.data_hash,
+        contract_hash=recorded.contract_hash,
+        lock_hash=recorded.result_hash,
+        verdict_hash=said["verdict_hash"],
+        go_no_go=GoNoGo(
+            by=approval.by,
+            role=said["role"],
+            as_of=approval.as_of,
+            stand_in=said["stand_in"],
+            journal_hash=approval.hash,
+            lock_hash=said["lock_hash"],
+            verdict_hash=said["verdict_hash"],
+            model_hash=said["model_hash"],
+        ),
+        decision_threshold=pilot.charter.decision_threshold,
+        files={},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        made = {"profile.json": Path(folder) / "profile.json", "card.md": Path(folder) / "card.md"}
+        made["profile.json"].write_text(_profile(paths), "utf-8")
+        made["card.md"].write_text(card, "utf-8")
+        files = {
+            "model.onnx": paths.model / "model.onnx",
+            "contract.yaml": pilot.folder / "contract.yaml",
+            **made,
+        }
+        release = write_release(settings.releases, files, manifest, settings.signing_key)
+    journal.append(
+        engine,
+        "release",
+        identity=release.id,
+        pilot=pilot.name,
+        by=approval.by,
+        as_of=approval.as_of,
+        facts={
+            "release": release.id,
+            "version": recorded.model_version,
+            "approval": approval.hash,
+            "files": release.manifest.files,
+        },
+    )
+    return release
+
+
+def _differences(
+    pilot: Pilot, paths: Paths, engine: Engine, *, recorded: Recorded, verdict: Verdict, approval: Entry
+) -> list[str]:
+    """What speaks against the release, one sentence each."""
+    if approval.kind != "approval" or approval not in journal.entries(
+        engine, pilot=pilot.name, kind="approval"
+    ):
+        return ["the approval is not an entry of the journal"]
+    if approval.expected_hash() != approval.hash:
+        return ["the approval was changed after it was written"]
+    said, model = approval.facts, sha256(paths.model / "model.onnx")
+    pairs: list[tuple[str, Any, Any]] = [
+        ("version", said["version"], recorded.model_version),
+        ("verdict", said["verdict_hash"], verdict_hash(verdict)),
+        ("model.onnx", said["model_hash"], model),
+        ("model of the verdict", verdict.model_hash, model),
+        ("model of the version", recorded.model_hash, model),
+        ("dvc.lock", said["lock_hash"], result_hash(paths.root, pilot.name)),
+        ("lock of the version", recorded.result_hash, said["lock_hash"]),
+        ("contract.yaml", recorded.contract_hash, pilot.contract_hash),
+    ]
+    found = [
+        f"{what}: {str(approved)[:12]} was approved, {str(there)[:12]} is there"
+        for what, approved, there in pairs
+        if approved != there
+    ]
+    found += [f"{path} is not what dvc.lock says" for path in changed_since(paths.root, pilot.name)]
+    return found + ([] if verdict.passed else [f"the gate blocked it ({', '.join(verdict.blocked_by)})"])
+
+
+def _refuse(differences: list[str], recorded: Recorded) -> None:
+    if differences:
+        raise TremplinError(
+            f"No release of version {recorded.model_version} of {recorded.pilot}: {'; '.join(differences)}. "
+            "A release is exactly what was approved: run the gate again and ask for a new approval."
+        )
+
+
+def _profile(paths: Paths) -> str:
+    """The profile with the performance that monitoring compares with."""
+    profile = json.loads((paths.model / "profile.json").read_text("utf-8"))
+    profile["performance"] = json.loads(paths.report(5, "evaluation").read_text("utf-8"))
+    return json.dumps(profile, sort_keys=True, indent=1, ensure_ascii=False)

@@ -1,0 +1,149 @@
+"""Phase 5 of CRISP-ML(Q), go or no-go: what is between a model and its release.
+
+Requirement: only a model that is honest, better than what exists, fair to sites, calibrated and exported as trained goes on.
+Risk: a leak, stale or overlapping data, or a broken export looks like a good model in a report.
+Quality method: everything is computed again from the rows and the model files; no report is believed. Each check alone blocks.
+Evidence: the verdict, its hash in the journal and in the release.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipelines import gate_checks as checks
+from pipelines.comparison import Bootstrap, days_of
+from pipelines.verdict import (
+    Check,
+    Verdict,
+    canonical_json,
+    facts,
+    verdict_hash,
+    verdict_markdown,
+    verdict_table,
+)
+from tremplin.contract import load_contract
+from tremplin.errors import TremplinError
+from tremplin.frame import model_frame
+from tremplin.onnx_model import OnnxModel
+from tremplin.paths import Paths
+from tremplin.pilot import Pilot
+from tremplin.release import Release, sha256
+
+__all__ = [
+    "ChampionModel",
+    "Check",
+    "Verdict",
+    "canonical_json",
+    "facts",
+    "gate",
+    "verdict_hash",
+    "verdict_markdown",
+    "verdict_table",
+]
+
+
+@dataclass(frozen=True)
+class ChampionModel:
+    """The release that answers today, to be met on the same rows. It reads its own contract."""
+
+    release: Release
+
+    def score(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+        """Probability of the target for each row; TremplinError where the rows lack a column it needs."""
+        contract = load_contract(self.release.path / "contract.yaml")
+        missing = [feature.name for feature in contract.features if feature.name not in rows]
+        if missing:
+            raise TremplinError(
+                f"the champion {self.release.id} needs {', '.join(missing)}, which these rows lack"
+            )
+        return OnnxModel(self.release.path / "model.onnx", contract).score(
+            _columns(model_frame(rows, contract))
+        )
+
+
+def gate(pilot: Pilot, paths: Paths, *, champion: ChampionModel | None, as_of: datetime) -> Verdict:
+    """Judge the model under ``paths``. Reads files and writes nothing.
+
+    Raises:
+        TremplinError: a file of the result is missing or cannot be read. (What is only bad is a check that blocks.)
+    """
+    material = _gather(pilot, paths, champion, as_of)
+    found = [check(material) for check in checks.ALL]
+    return Verdict(
+        pilot=pilot.name,
+        as_of=as_of,
+        passed=all(check.passed for check in found),
+        model_hash=sha256(paths.model / "model.onnx"),
+        champion=champion.release.id if champion else None,
+        checks=found,
+    )
+
+
+def _gather(pilot: Pilot, paths: Paths, champion: ChampionModel | None, as_of: datetime) -> checks.Material:
+    train, evaluation = (_rows(paths.prepared / f"{part}.parquet") for part in ("train", "evaluation"))
+    contract = pilot.contract
+    needed = [c.name for c in contract.columns]
+    for part, rows in (("train", train), ("evaluation", evaluation)):
+        missing = [name for name in needed if name not in rows]
+        if missing or rows.empty:
+            what = f"lacks {', '.join(missing)}" if missing else "has no row"
+            raise TremplinError(f"{paths.prepared / part}.parquet {what}. Run `dvc repro` again.")
+    frame = model_frame(evaluation, contract)
+    champion_scores, champion_fault = None, None
+    if champion:
+        try:
+            champion_scores = champion.score(evaluation)
+        except TremplinError as error:
+            champion_fault = str(error)
+    settings = pilot.file.gate
+    return checks.Material(
+        pilot=pilot,
+        as_of=as_of,
+        train=train,
+        evaluation=evaluation,
+        labels=evaluation[contract.target].to_numpy(np.float64),
+        days=days_of(evaluation[contract.time], pilot.file.data.timezone),
+        scores=OnnxModel(_present(paths.model / "model.onnx"), contract).score(_columns(frame)),
+        trained=_probabilities(pilot, paths.model / "pipeline.pkl", frame),
+        baseline=_probabilities(pilot, paths.model / "baseline.pkl", frame),
+        champion=champion.release.id if champion else None,
+        champion_scores=champion_scores,
+        champion_fault=champion_fault,
+        how=Bootstrap(settings.bootstrap_samples, settings.confidence, pilot.file.model.seed),
+    )
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, Any]:
+    return {str(name): frame[name].to_numpy() for name in frame}
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(_present(path))
+    except (OSError, ValueError) as error:
+        raise TremplinError(f"{path} cannot be read: {error}. Run `dvc repro` again.") from error
+
+
+def _probabilities(pilot: Pilot, path: Path, frame: pd.DataFrame) -> NDArray[np.float64]:
+    """What a trained pipeline of ours says. It is a pickle: our own stage wrote it, and it never leaves the pipeline."""
+    _ = pilot.features, pilot.model  # what they define must be importable before it is unpickled
+    try:
+        fitted = pickle.loads(_present(path).read_bytes())  # noqa: S301  (our own file, see above)
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+        raise TremplinError(f"{path} cannot be read: {error}. Run `dvc repro` again.") from error
+    scores: NDArray[np.float64] = np.asarray(fitted.predict_proba(frame), dtype=np.float64)[:, 1]
+    return scores
+
+
+def _present(path: Path) -> Path:
+    if not path.exists():
+        raise TremplinError(f"The gate has nothing to judge: {path} is missing. Run `dvc repro` first.")
+    return path

@@ -1,0 +1,112 @@
+"""What a run holds: parameters, measurements, datasets and the model with its signature."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tremplin.lock import md5_of
+from tremplin.onnx_model import OnnxModel
+from tremplin.paths import Paths
+from tremplin.pilot import Pilot
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+WARM, MEASURED = 20, 200  # calls before and while latency is measured: the median of 200 is steady within 5 %
+
+
+def parameters(pilot: Pilot, paths: Paths) -> dict[str, str]:
+    """The sections of ``pilot.yaml`` that made the model, flat, and the candidate that was chosen."""
+    modeling = json.loads(paths.report(4, "modeling").read_text("utf-8"))
+    sections = pilot.file.model_dump(mode="json", include={"data", "model"})
+    threshold = pilot.charter.decision_threshold
+    flat = dict(_flat(sections)) | {"charter.decision_threshold": threshold, "selected": modeling["selected"]}
+    return {key: str(value) for key, value in flat.items()}
+
+
+def measurements(pilot: Pilot, paths: Paths) -> dict[str, float]:
+    """Every number of the final evaluation, flat, and the latency of one row here (it differs by machine, so no stage has it)."""
+    evaluation = json.loads(paths.report(5, "evaluation").read_text("utf-8"))
+    found = {key: float(value) for key, value in _flat(evaluation) if isinstance(value, int | float)}
+    return found | {"latency_one_row_ms": _latency(pilot, paths)}
+
+
+def log_inputs(client: MlflowClient, run_id: str, pilot: Pilot, paths: Paths) -> None:
+    """The snapshot and both parts of it, each with DVC's hash of its file."""
+    import pandas as pd
+    from mlflow.data.pandas_dataset import from_pandas
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    md5, inputs = md5_of(paths.root, pilot.name), []
+    folder = paths.prepared.relative_to(paths.root).as_posix()
+    parts = {
+        "snapshot": paths.snapshot,
+        **{p: paths.prepared / f"{p}.parquet" for p in ("train", "evaluation")},
+    }
+    for context, path in parts.items():
+        name = path.relative_to(paths.root).as_posix()
+        rows = pd.read_parquet(path)
+        # MLflow's schema knows neither nullable types nor integers that may be missing.
+        rows[pilot.contract.target] = rows[pilot.contract.target].astype("float64")
+        dataset = from_pandas(rows, source=str(path), name=name, targets=pilot.contract.target)
+        tags = [
+            InputTag("mlflow.data.context", context),
+            InputTag("dvc_md5", md5.get(name) or md5.get(folder, "")),
+        ]
+        entity = Dataset(**dataset.to_dict())
+        inputs.append(DatasetInput(entity, tags))
+    client.log_inputs(run_id, inputs)
+
+
+def log_model(run_id: str, pilot: Pilot, paths: Paths) -> None:
+    """Log ``model.onnx`` with its signature, under the name ``model``; then the run is finished."""
+    import mlflow
+    import onnx
+    import onnxruntime
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.float if feature.numeric else DataType.string, feature.name)
+        for feature in pilot.contract.features
+    ]
+    signature = ModelSignature(Schema(inputs), Schema([ColSpec(DataType.double, "probability")]))
+    with mlflow.start_run(run_id=run_id):
+        mlflow.onnx.log_model(
+            onnx.load(paths.model / "model.onnx"),
+            name="model",
+            signature=signature,
+            pip_requirements=[f"onnxruntime=={onnxruntime.__version__}", f"onnx=={onnx.__version__}"],
+            save_as_external_data=False,
+        )
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """``a.b.c`` and its value. An interval ``{value, low, high}`` becomes ``x``, ``x_low``, ``x_high``."""
+    if not isinstance(value, Mapping):
+        yield name, value
+        return
+    interval = {"value", "low", "high"} <= set(value)
+    for key, inner in value.items():
+        if interval and key in ("value", "low", "high"):
+            yield name if key == "value" else f"{name}_{key}", inner
+        else:
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+
+
+def _latency(pilot: Pilot, paths: Paths) -> float:
+    """Milliseconds of one row through ONNX Runtime with one thread, the median."""
+    model = OnnxModel(paths.model / "model.onnx", pilot.contract)
+    row = json.loads((paths.model / "profile.json").read_text("utf-8"))["smoke"]["rows"][0]
+    columns = {feature.name: [row.get(feature.name)] for feature in pilot.contract.features}
+    seconds = []
+    for _call in range(WARM + MEASURED):
+        begun = time.perf_counter()
+        model.score(columns)
+        seconds.append(time.perf_counter() - begun)
+    return float(np.median(seconds[WARM:]) * 1000)

@@ -1,0 +1,191 @@
+"""Waves: how a release reaches its users, and how it is taken back. Each step changes the row of what is live, and is written.
+
+The journal is written before the row is changed, under an identity made of the row's version: a step that was interrupted is
+completed by calling it again, and leaves one entry. Calling a step that is already done changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Engine
+
+from tremplin import journal
+from tremplin.errors import TremplinError
+from tremplin.live import Live, change, current
+from tremplin.pilot import Pilot
+
+
+def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_of: datetime) -> Live:
+    """Make a release the challenger, with no share yet. The first release of all becomes champion at once: it has nobody to meet.
+
+    Raises:
+        TremplinError: another challenger is on its way.
+    """
+    known = current(engine, pilot.name)
+    if known is None:
+        reason = "first go-live: there is no champion to compare with, so it answers everybody at once"
+        return _step(
+            engine, pilot, "go-live", Live(champion=release_id), release_id, by=by, as_of=as_of, reason=reason
+        )
+    _, state = known
+    if release_id in (state.champion, state.challenger):
+        return state
+    if state.challenger is not None:
+        raise TremplinError(
+            f"The challenger {state.challenger} of {pilot.name} is on its way ({state.share:.0%}). "
+            f"Promote it or roll it back (`tremplin rollout`) before {release_id} starts."
+        )
+    key = hashlib.sha256(f"{state.champion}+{release_id}".encode()).hexdigest()
+    new = state.model_copy(update={"challenger": release_id, "share": 0.0, "rollout_key": key})
+    reason = f"challenger to the champion {state.champion}, waves {', '.join(f'{w:.0%}' for w in pilot.file.rollout.waves)}"
+    return _step(engine, pilot, "rollout", new, release_id, by=by, as_of=as_of, reason=reason)
+
+
+def open_wave(
+    engine: Engine,
+    pilot: Pilot,
+    release_id: str,
+    wave: int,
+    *,
+    by: str,
+    as_of: datetime,
+    evidence: dict[str, Any] | None = None,
+) -> Live:
+    """Let the challenger answer the users up to wave ``wave`` (from 1, as in ``rollout.waves``).
+
+    Raises:
+        TremplinError: the release is not the challenger, or a wave would be left out.
+    """
+    _, state = _live(engine, pilot)
+    waves = pilot.file.rollout.waves
+    if state.challenger != release_id:
+        raise TremplinError(f"{release_id} is not the challenger of {pilot.name}. Start its rollout first.")
+    open_now = wave_of(pilot, state)
+    if not 1 <= wave <= len(waves) or wave > open_now + 1:
+        raise TremplinError(
+            f"Wave {wave} cannot be opened: {open_now} of {len(waves)} are open, and none is left out."
+        )
+    if wave <= open_now:
+        return state
+    new = state.model_copy(update={"share": waves[wave - 1]})
+    reason = f"wave {wave} of {len(waves)}: {waves[wave - 1]:.0%} of the users"
+    return _step(engine, pilot, "wave", new, release_id, by=by, as_of=as_of, reason=reason, evidence=evidence)
+
+
+def wave_of(pilot: Pilot, state: Live) -> int:
+    """How many waves are open; 0 before the first."""
+    return sum(1 for share in pilot.file.rollout.waves if share <= state.share)
+
+
+def halt(engine: Engine, pilot: Pilot, *, by: str, as_of: datetime, reason: str) -> Live:
+    """Everybody back to the champion, at once; the challenger stays where it is and may begin again with wave 1."""
+    _, state = _live(engine, pilot)
+    if state.share == 0:
+        return state
+    new = state.model_copy(update={"share": 0.0})
+    return _step(engine, pilot, "halt", new, state.challenger or "", by=by, as_of=as_of, reason=reason)
+
+
+def promote(
+    engine: Engine,
+    pilot: Pilot,
+    release_id: str,
+    *,
+    by: str,
+    as_of: datetime,
+    evidence: dict[str, Any] | None = None,
+) -> Live:
+    """Make the challenger champion, once its last wave is open. The champion before it stays at hand as ``previous``.
+
+    Raises:
+        TremplinError: the release is not the challenger, or not everybody has it yet.
+    """
+    _, state = _live(engine, pilot)
+    if state.champion == release_id:
+        return state
+    if state.challenger != release_id or state.share < 1:
+        share = f"{state.share:.0%}" if state.challenger == release_id else "none"
+        raise TremplinError(
+            f"{release_id} cannot become champion of {pilot.name}: it has {share} of the users, not all."
+        )
+    new = Live(champion=release_id, previous=state.champion)
+    reason = f"every wave was passed; {state.champion} stays at hand"
+    return _step(
+        engine, pilot, "promotion", new, release_id, by=by, as_of=as_of, reason=reason, evidence=evidence
+    )
+
+
+def rollback(
+    engine: Engine,
+    pilot: Pilot,
+    release_id: str,
+    *,
+    by: str,
+    as_of: datetime,
+    reason: str,
+    evidence: dict[str, Any] | None = None,
+) -> Live:
+    """Take a release back: a challenger leaves, a champion makes way for the one before it. Done already, it changes nothing.
+
+    Raises:
+        TremplinError: it is the champion and there is none before it.
+    """
+    _, state = _live(engine, pilot)
+    if release_id == state.challenger:
+        new = Live(champion=state.champion, previous=state.previous)
+    elif release_id == state.champion:
+        if state.previous is None:
+            raise TremplinError(
+                f"{release_id} is the only release of {pilot.name} there was: stop the server, or release another."
+            )
+        new = Live(champion=state.previous)
+    else:
+        return state
+    return _step(
+        engine, pilot, "rollback", new, release_id, by=by, as_of=as_of, reason=reason, evidence=evidence
+    )
+
+
+def _live(engine: Engine, pilot: Pilot) -> tuple[int, Live]:
+    known = current(engine, pilot.name)
+    if known is None:
+        raise TremplinError(
+            f"Nothing of {pilot.name} is live yet. Make a release first: `tremplin run`, `tremplin approve`."
+        )
+    return known
+
+
+def _step(
+    engine: Engine,
+    pilot: Pilot,
+    kind: str,
+    new: Live,
+    release_id: str,
+    *,
+    by: str,
+    as_of: datetime,
+    reason: str,
+    evidence: dict[str, Any] | None = None,
+) -> Live:
+    known = current(engine, pilot.name)
+    version, before = known or (0, None)
+    journal.append(
+        engine,
+        kind,
+        identity=f"{version}:{release_id}",
+        pilot=pilot.name,
+        by=by,
+        as_of=as_of,
+        facts={
+            "release": release_id,
+            "reason": reason,
+            "before": before.model_dump() if before else None,
+            "after": new.model_dump(),
+            "evidence": evidence,
+        },
+    )
+    change(engine, pilot.name, new, by=by, reason=reason)
+    return new

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic_core import from_json, to_json
 from sqlalchemy.engine import Engine
 
 from tremplin.errors import TremplinError
@@ -46,7 +47,7 @@ def append(
 
     ``recorded_at`` is the real clock: when something was written down is not a parameter.
     """
-    facts = json.loads(json.dumps(facts, default=str))
+    facts = from_json(to_json(facts, fallback=str))  # as the store gives them back: NaN is null there
     identity = f"{pilot}:{kind}:{identity}"
     for _attempt in range(20):
         with engine.begin() as connection:

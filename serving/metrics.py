@@ -64,6 +64,7 @@ class MetricsMiddleware:
         try:
             await self.app(scope, receive, watched)
         finally:
-            route = scope["path"] if scope["path"] in ROUTES else "other"  # callers must not make labels
+            page = "/docs" if scope["path"].startswith("/docs/") else scope["path"]
+            route = page if page in ROUTES else "other"  # callers must not make labels
             self.metrics.requests.labels(route, status).inc()
             self.metrics.seconds.labels(route).observe(perf_counter() - begun)

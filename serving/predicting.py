@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -12,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from serving.live_watch import State
 from serving.metrics import Metrics
-from serving.prediction_log import as_json, write
+from serving.prediction_log import write
 from serving.problems import Problem
 from serving.request_body import Row, read_rows
 
@@ -42,14 +43,15 @@ def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict
         Problem: the body does not fit (400, 422), or the answer cannot be logged (503).
     """
     rows, many = read_rows(body, state.champion)
-    contract = state.champion.contract
-    cohorts = [state.live.cohort(str(row[contract.subject])) if contract.subject else "champion" for row in rows]
+    subjects = _texts(rows, state.champion.contract.subject)
+    cohorts = ["champion" if subject is None else state.live.cohort(subject) for subject in subjects]
+    received = datetime.now(UTC)
     answers: list[dict[str, Any]] = [{}] * len(rows)
     for cohort in dict.fromkeys(cohorts):
         places = [place for place, drawn in enumerate(cohorts) if drawn == cohort]
-        for place, answer in zip(places, _score([rows[p] for p in places], state, cohort), strict=True):
+        for place, answer in zip(places, _score([rows[p] for p in places], state, cohort, received), strict=True):
             answers[place] = answer
-    received, pilot = datetime.now(UTC), state.champion.release.manifest.pilot
+    pilot, time = state.champion.release.manifest.pilot, state.champion.contract.time
     entries = [
         {
             "prediction_id": answer["prediction_id"],
@@ -57,43 +59,61 @@ def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict
             "release_id": answer["release"],
             "cohort": answer["cohort"],
             "key": answer["key"],
-            "subject": str(row[contract.subject]) if contract.subject else None,
-            "event_time": row[contract.time],
+            "subject": subject,
+            "event_time": row[time],
             "received_at": received,
             "score": answer["score"],
             "decision": answer["decision"],
-            "row": as_json(row),
+            "row": row,
         }
-        for row, answer in zip(rows, answers, strict=True)
+        for row, subject, answer in zip(rows, subjects, answers, strict=True)
     ]
     try:
         write(engine, entries)
     except Problem:
         metrics.log_failures.inc()
         raise
-    for answer in answers:
-        metrics.predictions.labels(answer["release"], answer["cohort"]).inc()
-        for feature in answer["out_of_range"]:
-            metrics.out_of_range.labels(feature).inc()
+    _count(answers, metrics)
     return {"predictions": answers} if many else answers[0]
 
 
-def _score(rows: list[Row], state: State, cohort: str) -> list[dict[str, Any]]:
+def prediction_id(moment: datetime) -> str:
+    """A UUID of version 7 (RFC 9562), in hexadecimal: it begins with the time, so that a database appends to its index."""
+    number = int(moment.timestamp() * 1000) << 80 | int.from_bytes(os.urandom(10), "big")
+    number = number & ~(0xF << 76) | 0x7 << 76  # version
+    return f"{number & ~(0x3 << 62) | 0x2 << 62:032x}"  # variant
+
+
+def _score(rows: list[Row], state: State, cohort: str, moment: datetime) -> list[dict[str, Any]]:
     """Answers of one cohort's release to its rows."""
-    servable, key = state.answering(cohort), state.champion.contract.key
+    servable = state.answering(cohort)
     scores = servable.model.score({f.name: [row[f.name] for row in rows] for f in servable.model.features})
     if not np.isfinite(scores).all():
         raise Problem(500, "The model gave no number", f"Release {servable.id} has no score for one of these rows.")
     threshold = servable.release.manifest.decision_threshold
+    keys = _texts(rows, state.champion.contract.key)
     return [
         {
-            "prediction_id": uuid4().hex,
-            "key": str(row[key]),
+            "prediction_id": prediction_id(moment),
+            "key": key,
             "score": score,
             "decision": score >= threshold,
             "release": servable.id,
             "cohort": cohort,
             "out_of_range": servable.out_of_range(row),
         }
-        for row, score in zip(rows, scores.tolist(), strict=True)
+        for row, key, score in zip(rows, keys, scores.tolist(), strict=True)
     ]
+
+
+def _texts(rows: list[Row], column: str | None) -> list[str | None]:
+    """The column as text, as the store keeps keys and subjects; None where the pilot has no such column or the row no value."""
+    values = [None if column is None else row[column] for row in rows]
+    return [None if value is None else str(value) for value in values]
+
+
+def _count(answers: list[dict[str, Any]], metrics: Metrics) -> None:
+    for (release, cohort), count in Counter((answer["release"], answer["cohort"]) for answer in answers).items():
+        metrics.predictions.labels(release, cohort).inc(count)
+    for feature, count in Counter(feature for answer in answers for feature in answer["out_of_range"]).items():
+        metrics.out_of_range.labels(feature).inc(count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.engine import Engine
@@ -28,8 +27,3 @@ def write(engine: Engine, entries: list[dict[str, Any]]) -> None:
             "No prediction was made: the store that must keep it cannot be written "
             f"({type(error.__cause__ or error).__name__}). Try again; if it lasts, see whether the database is up, full or locked.",
         ) from error
-
-
-def as_json(row: dict[str, Any]) -> dict[str, Any]:
-    """The row as the store keeps it: times as ISO 8601."""
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

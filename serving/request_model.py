@@ -66,7 +66,7 @@ def expected(column: Column) -> str:
             words += f" of {shortest or 0} to {longest} characters" if longest else f" of at least {shortest} characters"
         if column.logicalTypeOptions.pattern:
             words += f" that fits {column.logicalTypeOptions.pattern}"
-    return words if column.required else f"{words}, or null"
+    return words if _required(column) else f"{words}, or null"
 
 
 def _field(column: Column) -> tuple[Any, Any]:
@@ -91,7 +91,12 @@ def _field(column: Column) -> tuple[Any, Any]:
         "examples": [_plain(value) for value in column.examples],
         "json_schema_extra": details,
     }
-    return (kind, Field(**info)) if column.required else (kind | None, Field(default=None, **info))
+    return (kind, Field(**info)) if _required(column) else (kind | None, Field(default=None, **info))
+
+
+def _required(column: Column) -> bool:
+    """A prediction is joined by its key and cut by its time, whatever else the contract says of them."""
+    return column.required or bool({Role.KEY, Role.TIME} & set(column.tags))
 
 
 def _range(column: Column) -> tuple[float | None, float | None]:

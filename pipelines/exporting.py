@@ -1,0 +1,109 @@
+"""The whole fitted pipeline as ONNX: what is evaluated, signed, shipped and served."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from tremplin.contract import Contract
+from tremplin.errors import TremplinError
+
+OPSET = {"": 17, "ai.onnx.ml": 3}  # fixed: the same pipeline gives the same bytes whatever ONNX is installed
+
+
+def export_onnx(pipeline: Any, contract: Contract) -> bytes:
+    """The fitted ``Pipeline`` as a model with one input of shape (n, 1) a feature: strings, or float32.
+
+    Raises:
+        TremplinError: a step has no converter, or ONNX refuses what came out; the step is named.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the converters' own imports
+        import onnx
+        from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+        _register_lightgbm()
+        inputs = [
+            (feature.name, FloatTensorType([None, 1]) if feature.numeric else StringTensorType([None, 1]))
+            for feature in contract.features
+        ]
+        (_, features), (_, estimator) = pipeline.steps
+        # Apart, then joined: after a transformer the converter no longer knows how many columns there are, and an
+        # estimator that picks columns by number would not convert.
+        first = _convert("features.py: transformer()", features, inputs)
+        width = estimator.n_features_in_
+        second = _convert("model.py", estimator, [("features", FloatTensorType([None, width]))], zipmap=False)
+        model = onnx.compose.merge_models(
+            onnx.compose.add_prefix(first, "features/", rename_inputs=False),
+            onnx.compose.add_prefix(second, "estimator/", rename_inputs=False, rename_outputs=False),
+            io_map=[(f"features/{first.graph.output[0].name}", "features")],
+            name="tremplin",
+        )
+        _declare_opset(model)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _convert(step: str, fitted: Any, inputs: list[tuple[str, Any]], **options: bool) -> Any:
+    from skl2onnx import convert_sklearn
+
+    try:
+        model = convert_sklearn(
+            fitted, initial_types=inputs, target_opset=OPSET, name="step", options=options or None
+        )
+    except Exception as error:
+        raise TremplinError(
+            f"{step}: {type(fitted).__name__} does not convert to ONNX: {str(error).strip().splitlines()[0]} Use steps "
+            "that skl2onnx supports, or compute the column in source.py and describe it in contract.yaml."
+        ) from error
+    _declare_opset(model)
+    return model
+
+
+def _declare_opset(model: Any) -> None:
+    """The converter declares the oldest versions in which its operators mean the same; models that are joined must agree."""
+    from onnx.helper import make_opsetid
+
+    del model.opset_import[:]
+    model.opset_import.extend(make_opsetid(domain, version) for domain, version in OPSET.items())
+
+
+def _register_lightgbm() -> None:
+    from lightgbm import LGBMClassifier
+    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
+
+    update_registered_converter(
+        LGBMClassifier,
+        "LightGbmLGBMClassifier",
+        calculate_linear_classifier_output_shapes,
+        lambda scope, operator, container: convert_lightgbm(scope, operator, _ThresholdsBelow(container)),
+        options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
+    )
+
+
+class _ThresholdsBelow:
+    """A container of nodes that rounds thresholds of trees down to float32.
+
+    LightGBM splits at a float64 between two values, ONNX holds a float32. Rounded to the nearest it can meet the upper of
+    two neighbouring values, and that row goes down the wrong branch (.02 of probability in `flights`). Of all
+    float32 x, ``x <= threshold`` is the same as ``x <= the largest float32 not above it``.
+    """
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def add_node(self, *given: Any, **attributes: Any) -> None:
+        """Hand the node on."""
+        if "nodes_values" in attributes:
+            exact = np.asarray(attributes["nodes_values"], dtype=np.float64)
+            near = exact.astype(np.float32)
+            below = np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near)
+            attributes["nodes_values"] = below.tolist()
+        self._container.add_node(*given, **attributes)

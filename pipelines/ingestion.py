@@ -1,0 +1,176 @@
+"""From the pilot's source to a snapshot: the rows as they could be known at ``as_of``.
+
+Requirement: the graph of DVC begins at a file that says exactly what was known, and when.
+Risk: an answer from the future, a month that never arrived, a column that changed its meaning.
+Quality method: what became known later is erased; the contract is checked on every row; nothing replaces the last
+good snapshot until the new one is whole.
+Evidence: ``data/<pilot>/snapshot.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from pipelines.stages import progress, table_bytes, typed, write_json, write_whole
+from tremplin.contract import Contract, Strict
+from tremplin.errors import ContractBreach, TremplinError
+from tremplin.paths import Paths
+from tremplin.pilot import Pilot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MONTH_HELD = timedelta(days=7)  # a month with less of it than this in the window may honestly be empty
+
+
+class SnapshotFacts(Strict):
+    """``snapshot.json``: where the snapshot came from."""
+
+    pilot: str
+    as_of: datetime
+    start: datetime  # of the window that was asked for; the source may begin later
+    end: datetime
+    rows: int
+    labelled: int
+    pending: int  # the label became known after as_of, and was erased
+    never_labelled: int  # the source knows of no label
+    columns: list[str]
+    made_by: str  # hash of the contract, the source and the parameters
+    sha256: str  # of snapshot.parquet
+
+
+def ingest(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts:
+    """Write ``snapshot.parquet`` and ``snapshot.json`` for ``[as_of - data.window_days, as_of)``.
+
+    The same ``as_of``, contract, source and parameters again do nothing.
+
+    Raises:
+        ContractBreach: the rows are not what the contract says, a month is empty, or too few rows have a label. The
+            snapshot that was there stays.
+        TremplinError: the source failed, or ``as_of`` has no time zone.
+    """
+    if as_of.tzinfo is None:
+        raise TremplinError(f"as_of {as_of} has no time zone; write it as 2013-07-01T00:00:00+00:00.")
+    known = ingested(pilot, paths, as_of)
+    if known:
+        return known
+
+    from tremplin.batch_checks import require
+
+    start = as_of - timedelta(days=pilot.file.data.window_days)
+    progress(f"fetching {pilot.name} from {start:%Y-%m-%d} to {as_of:%Y-%m-%d}")
+    rows = _fetch(pilot, start, as_of)
+    if rows.empty:
+        raise ContractBreach(
+            f"The source of {pilot.name} has no row from {start:%Y-%m-%d} to {as_of:%Y-%m-%d}. Check that the data has "
+            "arrived, and as_of."
+        )
+    rows = typed(require(rows, pilot.contract, paths.rejected), pilot.contract)
+    rows, pending = _as_known_at(rows, pilot.contract, as_of)
+    labelled = int(rows[pilot.contract.target].notna().sum())
+    _refuse_gaps(rows, pilot, as_of)
+    if labelled < pilot.file.data.minimum_rows:
+        raise ContractBreach(
+            f"Only {labelled:,} of the {len(rows):,} rows of {pilot.name} have a label known at {as_of:%Y-%m-%d}; "
+            f"data.minimum_rows asks for {pilot.file.data.minimum_rows:,}. Wait for labels, or check that the source is "
+            "whole."
+        )
+    content = table_bytes(rows)
+    facts = SnapshotFacts(
+        pilot=pilot.name,
+        as_of=as_of,
+        start=start,
+        end=as_of,
+        rows=len(rows),
+        labelled=labelled,
+        pending=pending,
+        never_labelled=len(rows) - labelled - pending,
+        columns=list(rows),
+        made_by=_made_by(pilot),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    # The facts last: cut short between the two, their hash does not fit the rows and the next run begins again.
+    write_whole(paths.snapshot, content)
+    write_json(paths.snapshot_facts, facts.model_dump(mode="json"))
+    return facts
+
+
+def ingested(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts | None:
+    """The facts of the snapshot, if it is what ``ingest`` would make now: the source need not be asked again."""
+    known = read_facts(paths)
+    same = (
+        known
+        and (known.as_of, known.made_by) == (as_of, _made_by(pilot))
+        and _digest(paths.snapshot) == known.sha256
+    )
+    return known if same else None
+
+
+def read_facts(paths: Paths) -> SnapshotFacts | None:
+    """The facts of the snapshot that is there; None where there is none, or one of another version."""
+    try:
+        return SnapshotFacts.model_validate_json(paths.snapshot_facts.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _made_by(pilot: Pilot) -> str:
+    digest = hashlib.sha256(json.dumps(pilot.file.data.model_dump(), sort_keys=True).encode())
+    for name in ("contract.yaml", "source.py"):
+        digest.update(hashlib.sha256((pilot.folder / name).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+
+def _fetch(pilot: Pilot, start: datetime, end: datetime) -> pd.DataFrame:
+    try:
+        rows: pd.DataFrame = pilot.source.fetch(start, end)
+    except TremplinError:
+        raise
+    except Exception as error:
+        raise TremplinError(
+            f"{pilot.folder / 'source.py'}: fetch() failed with {type(error).__name__}: {error}. Mend the source or "
+            "bring its data again; `--debug` shows where it failed."
+        ) from error
+    return rows
+
+
+def _as_known_at(rows: pd.DataFrame, contract: Contract, as_of: datetime) -> tuple[pd.DataFrame, int]:
+    """The rows without the labels that became known after ``as_of``, and how many those are."""
+    target, known_at = rows[contract.target], rows[contract.label_time]
+    undated = target.notna() & known_at.isna()
+    if undated.any():
+        examples = ", ".join(rows.loc[undated, contract.key].astype(str).head(3))
+        raise ContractBreach(
+            f"{int(undated.sum()):,} rows have a label in {contract.target} and no {contract.label_time}, so nobody can "
+            f"say since when it is known: {examples}. Mend the source."
+        )
+    later = known_at > as_of
+    rows = rows.assign(**{contract.target: target.mask(later), contract.label_time: known_at.mask(later)})
+    return rows, int((later & target.notna()).sum())
+
+
+def _refuse_gaps(rows: pd.DataFrame, pilot: Pilot, end: datetime) -> None:
+    """From the first row on, every month of which the window holds a week has rows."""
+    import pandas as pd
+
+    zone = pilot.file.data.timezone
+    local = rows[pilot.contract.time].dt.tz_convert(zone).dt.tz_localize(None)
+    last = pd.Timestamp(end).tz_convert(zone).tz_localize(None)
+    found = set(local.dt.to_period("M"))
+    months = pd.period_range(local.min(), last, freq="M")
+    empty = [str(m) for m in months if m not in found and min(m.end_time, last) - m.start_time >= MONTH_HELD]
+    if empty:
+        raise ContractBreach(
+            f"The source of {pilot.name} has no row in {', '.join(empty)}, between {local.min():%Y-%m-%d} and "
+            f"{last:%Y-%m-%d}. A month that did not arrive is not a quiet month: bring it, or start the window after it."
+        )

@@ -1,0 +1,166 @@
+"""Phase 4 of CRISP-ML(Q), modeling: a baseline first, then the candidates, chosen by time-ordered cross-validation.
+
+Requirement: the simplest model that predicts later weeks best, reproducible to the byte, and exported as it was fitted.
+Risk: choosing by luck, by complexity or by rows from the future; a model that cannot be served.
+Quality method: folds are expanding windows, purged like the evaluation; Brier score, a strictly proper score (Gneiting and
+Raftery 2007); the one-standard-error rule prefers the candidate listed earlier (Breiman et al. 1984, 3.4.3).
+Evidence: ``4-modeling.json``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from pipelines.exporting import export_onnx
+from pipelines.profiling import profile, reference_sample
+from pipelines.stages import progress, read_table, run, table_bytes, write_json, write_whole
+from tremplin.contract import Contract
+from tremplin.frame import model_frame
+from tremplin.paths import Paths
+from tremplin.pilot import Model, Pilot
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves."""
+
+    pipeline: Pipeline
+    baseline: Pipeline
+    onnx: bytes
+    evidence: dict[str, Any]
+
+
+def labels_of(rows: pd.DataFrame, contract: Contract) -> Floats:
+    """The target as 0.0 or 1.0, shape (n,)."""
+    labels: Floats = rows[contract.target].to_numpy("float64")
+    return labels
+
+
+def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
+    """Choose among the candidates of the pilot and fit the winner on all ``rows`` (labelled, in order of time).
+
+    Raises:
+        TremplinError: the winner does not convert to ONNX.
+    """
+    contract, settings = pilot.contract, pilot.file.model
+    frame, labels = model_frame(rows, contract), labels_of(rows, contract)
+    folds = list(time_folds(rows, contract, count=settings.folds, timezone=pilot.file.data.timezone))
+    scores: dict[str, list[float]] = {}
+    for name in ("baseline", *settings.candidates):
+        scores[name] = []
+        for known, later in folds:
+            fitted = fit(pilot, settings, name, frame.iloc[known], labels[known])
+            scores[name].append(brier(labels[later], fitted.predict_proba(frame.iloc[later])[:, 1]))
+        progress(f"{name}: Brier {np.mean(scores[name]):.4f} over {len(folds)} folds")
+    winner = choose({name: scores[name] for name in settings.candidates})
+    pipeline = fit(pilot, settings, winner, frame, labels)
+    evidence = {
+        "winner": winner,
+        "parameters": settings.candidates[winner],
+        "rows": len(rows),
+        "folds": [_fold(rows, contract, known, later) for known, later in folds],
+        "cross_validation": {
+            name: {"brier": found, "mean": float(np.mean(found)), "standard_error": _standard_error(found)}
+            for name, found in scores.items()
+        },
+    }
+    baseline = fit(pilot, settings, "baseline", frame, labels)
+    return Trained(pipeline, baseline, export_onnx(pipeline, contract), evidence)
+
+
+def fit(pilot: Pilot, settings: Model, name: str, frame: pd.DataFrame, labels: Floats) -> Pipeline:
+    """The pilot's transformer and one of its estimators (``baseline`` or a candidate), fitted on features of the model."""
+    if name == "baseline":
+        estimator = pilot.model.baseline()
+    else:
+        estimator = pilot.model.candidates(settings.candidates, seed=settings.seed, threads=settings.threads)[
+            name
+        ]
+    steps = [("features", pilot.features.transformer()), ("estimator", estimator)]
+    return Pipeline(steps).fit(frame, labels.astype("int64"))
+
+
+def time_folds(
+    rows: pd.DataFrame, contract: Contract, *, count: int, timezone: str
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Positions of ``count`` pairs (known, later): the days are cut into ``count + 1`` parts, each later part meets all before it.
+
+    A row whose label became known after the first midnight of the later part is in neither.
+    """
+    days = rows[contract.time].dt.tz_convert(timezone).dt.normalize()
+    every = np.array(sorted(days.unique()))
+    bounds = [part[0] for part in np.array_split(every, count + 1)]
+    for start, end in zip(bounds[1:], [*bounds[2:], None], strict=True):
+        known = (days < start) & (rows[contract.label_time] <= start)
+        later = (days >= start) & ((days < end) if end is not None else True)
+        yield np.flatnonzero(known), np.flatnonzero(later)
+
+
+def choose(scores: dict[str, list[float]]) -> str:
+    """The earliest candidate that is not worse than the best by more than one standard error of their difference.
+
+    The folds are the same for both, and they differ from season to season more than the candidates differ from each
+    other: the error is of the paired differences, not of the scores.
+    """
+    best = min(scores, key=lambda name: float(np.mean(scores[name])))
+    for name, found in scores.items():
+        behind = np.subtract(found, scores[best])
+        if float(behind.mean()) <= _standard_error(behind.tolist()):
+            return name
+    return best
+
+
+def brier(labels: Floats, scores: Floats) -> float:
+    """Mean squared error of a probability (Brier 1950)."""
+    return float(np.mean((scores - labels) ** 2))
+
+
+def _standard_error(values: list[float]) -> float:
+    return float(np.std(values, ddof=1) / len(values) ** 0.5)
+
+
+def _fold(
+    rows: pd.DataFrame, contract: Contract, known: NDArray[np.intp], later: NDArray[np.intp]
+) -> dict[str, Any]:
+    time = rows[contract.time]
+    return {
+        "known": len(known),
+        "later": len(later),
+        "from": time.iloc[later[0]].isoformat(),
+        "to": time.iloc[later[-1]].isoformat(),
+    }
+
+
+def pickled(pipeline: Pipeline) -> bytes:
+    """The fitted pipeline's bytes; they never leave the machine that trains."""
+    sink = io.BytesIO()
+    joblib.dump(pipeline, sink, protocol=5)
+    return sink.getvalue()
+
+
+def stage(pilot: Pilot, paths: Paths) -> None:
+    """Files in, files out."""
+    rows = read_table(paths.prepared / "train.parquet")
+    trained = train(rows, pilot)
+    write_whole(paths.model / "pipeline.pkl", pickled(trained.pipeline))
+    write_whole(paths.model / "baseline.pkl", pickled(trained.baseline))
+    write_whole(paths.model / "model.onnx", trained.onnx)
+    write_json(paths.model / "profile.json", profile(rows, pilot.contract, paths.model / "model.onnx"))
+    sample = reference_sample(rows, pilot.contract, pilot.file.monitoring.drift_sample, pilot.file.model.seed)
+    write_whole(paths.model / "reference.parquet", table_bytes(sample))
+    write_json(paths.report(4, "modeling"), trained.evidence)
+
+
+if __name__ == "__main__":
+    run(stage)

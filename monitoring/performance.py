@@ -9,6 +9,7 @@ days (the ROC area: over pairs of days), so a resample is a product with its mat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,12 +27,12 @@ Array = NDArray[np.float64]
 
 
 def performance(
-    rows: pd.DataFrame, pilot: Pilot, window: Window, reference: Mapping[str, float], *, over: bool
+    rows: pd.DataFrame, pilot: Pilot, window: Window, reference: Mapping[str, Any], *, over: bool
 ) -> PerformanceEvidence:
     """Measure the answers of ``rows`` (see ``load_window``) that have a label.
 
     Args:
-        reference: ``roc_auc`` and ``brier`` at the release's evaluation.
+        reference: ``roc_auc`` and ``brier`` at the release's evaluation: numbers, or estimates with a ``value``.
         over: whether the window has ended; before, a missing label may still come.
 
     Raises:
@@ -58,10 +59,14 @@ def performance(
         minimum_rows=policy.minimum_rows,
         measures=measures,
         why_not=why_not,
-        evaluation={name: float(reference[name]) for name in ("roc_auc", "brier")},
+        evaluation={name: _number(reference[name]) for name in ("roc_auc", "brier")},
         confidence=pilot.file.gate.confidence,
         sites=sites,
     )
+
+
+def _number(estimate: Any) -> float:
+    return float(estimate["value"] if isinstance(estimate, Mapping) else estimate)
 
 
 def _measured(labelled: pd.DataFrame, pilot: Pilot, minimum: int) -> tuple[Measures | None, str | None]:

@@ -47,7 +47,7 @@ def append(
 
     ``recorded_at`` is the real clock: when something was written down is not a parameter.
     """
-    facts = from_json(to_json(facts, fallback=str))  # as the store gives them back: NaN is null there
+    facts = from_json(to_json(facts, fallback=str, inf_nan_mode="null"))  # as the store gives them back
     identity = f"{pilot}:{kind}:{identity}"
     for _attempt in range(20):
         with engine.begin() as connection:

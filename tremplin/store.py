@@ -115,7 +115,7 @@ def open_store(settings: Settings) -> Engine:
 
 def _json(value: Any) -> str:
     """Ten times as fast as ``json.dumps``, which is what logging predictions waits for; times as ISO 8601, NaN as null."""
-    return to_json(value).decode()
+    return to_json(value, inf_nan_mode="null").decode()  # Postgres refuses NaN
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

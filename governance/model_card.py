@@ -36,7 +36,7 @@ def model_card(
             [
                 f"# {charter.title}: version {version}",
                 (
-                    f"Pilot `{pilot.name}`, data as of {as_of:%Y-%m-%d}, code {commit[:12]}, model `{modeling['selected']}`. "
+                    f"Pilot `{pilot.name}`, data as of {as_of:%Y-%m-%d}, code {commit[:12]}, model `{modeling['winner']}`. "
                     f"Made by {author}; owner {charter.owner}; approved by {approval.by}, {approval.facts['role']}{stand_in}."
                 ),
                 f"## What it is for\n\n{charter.problem.strip()}\n\n{charter.decision.strip()}",
@@ -63,15 +63,22 @@ def model_card(
 
 
 def _measurements(evaluation: dict[str, Any]) -> str:
-    lines = ["| measure | value | interval |", "|---|---|---|"]
-    for name, value in sorted(evaluation.get("metrics", {}).items()):
-        if isinstance(value, dict) and "value" in value:
-            lines.append(
-                f"| {name} | {_text(value['value'])} | {_text(value.get('low'))} to {_text(value.get('high'))} |"
-            )
-        elif isinstance(value, int | float):
-            lines.append(f"| {name} | {_text(value)} | |")
-    return "\n".join(lines)
+    """Whatever has an interval, over all rows, then by site where it was measured there too."""
+    groups = {"all": evaluation, **evaluation.get("by_site", {})}
+    names = sorted(name for name, value in evaluation.items() if isinstance(value, dict) and "low" in value)
+    lines = [f"| measure | {' | '.join(groups)} |", "|---" * (len(groups) + 1) + "|"]
+    lines += [
+        f"| {name} | {' | '.join(_interval(group.get(name)) for group in groups.values())} |"
+        for name in names
+    ]
+    rows = " | ".join(f"{group['rows']:,}" for group in groups.values())
+    return "\n".join([*lines, f"| rows | {rows} |"])
+
+
+def _interval(found: dict[str, float | None] | None) -> str:
+    return (
+        "-" if found is None else f"{_text(found['value'])} [{_text(found['low'])}, {_text(found['high'])}]"
+    )
 
 
 def _checks(verdict: dict[str, Any]) -> str:

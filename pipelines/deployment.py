@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.engine import Engine
 
 from pipelines.recording import Recorded
-from pipelines.verdict import Verdict, verdict_hash
+from pipelines.verdict import Verdict, facts, verdict_hash
 from tremplin import journal
 from tremplin.errors import TremplinError
 from tremplin.journal import Entry
@@ -25,6 +25,29 @@ from tremplin.paths import Paths
 from tremplin.pilot import Pilot
 from tremplin.release import GoNoGo, Manifest, Release, make_keys, sha256, write_release
 from tremplin.settings import Settings
+
+
+def journal_verdict(engine: Engine, verdict: Verdict, *, recorded: Recorded) -> Entry:
+    """Write down what the gate said of a version; the same verdict is written once."""
+    hashed = verdict_hash(verdict)
+    return journal.append(
+        engine,
+        "verdict",
+        identity=f"{recorded.model_version}:{hashed}",
+        pilot=verdict.pilot,
+        by="gate",
+        as_of=verdict.as_of,
+        facts={
+            "version": recorded.model_version,
+            "passed": verdict.passed,
+            "blocked_by": verdict.blocked_by,
+            "champion": verdict.champion,
+            "run_id": recorded.run_id,
+            "lock_hash": recorded.result_hash,
+            "verdict_hash": hashed,
+            "verdict": facts(verdict),
+        },
+    )
 
 
 def make_release(
@@ -130,7 +153,9 @@ def _differences(
         for what, approved, there in pairs
         if approved != there
     ]
-    found += [f"{path} is not what dvc.lock says" for path in changed_since(paths.root, pilot.name)]
+    found += [
+        f"{path} is not what dvc.lock says" for path in changed_since(paths.root, pilot.name, code=False)
+    ]
     return found + ([] if verdict.passed else [f"the gate blocked it ({', '.join(verdict.blocked_by)})"])
 
 
@@ -143,7 +168,12 @@ def _refuse(differences: list[str], recorded: Recorded) -> None:
 
 
 def _profile(paths: Paths) -> str:
-    """The profile with the performance that monitoring compares with."""
+    """The profile, and every measure of the final evaluation that monitoring may compare a window with."""
     profile = json.loads((paths.model / "profile.json").read_text("utf-8"))
-    profile["performance"] = json.loads(paths.report(5, "evaluation").read_text("utf-8"))
-    return json.dumps(profile, sort_keys=True, indent=1, ensure_ascii=False)
+    evaluation = json.loads(paths.report(5, "evaluation").read_text("utf-8"))
+    measured = {
+        name: found["value"]
+        for name, found in evaluation.items()
+        if isinstance(found, dict) and "value" in found
+    }
+    return json.dumps({**profile, "performance": measured}, sort_keys=True, indent=1, ensure_ascii=False)

@@ -59,7 +59,7 @@ def record(pilot: Pilot, paths: Paths, settings: Settings, *, as_of: datetime) -
         TremplinError: a file is not what ``dvc.lock`` says, or MLflow does not answer.
     """
     found = result_hash(paths.root, pilot.name)
-    changed = changed_since(paths.root, pilot.name)
+    changed = changed_since(paths.root, pilot.name, code=True)
     if changed:
         raise TremplinError(
             f"This is not the result that dvc.lock describes: {', '.join(changed)} changed or missing. "
@@ -203,7 +203,7 @@ def _write_run(
     client.log_batch(run_id, metrics=metrics, params=params)
     files = {paths.root / "dvc.lock": "", pilot.folder / "pilot.yaml": "", pilot.folder / "contract.yaml": ""}
     files |= dict.fromkeys(sorted(paths.reports.glob("*.json")), "reports")
-    files |= dict.fromkeys(sorted((paths.reports / "plots").glob("*.png")), "plots")
+    files |= dict.fromkeys(sorted((paths.reports / "plots").rglob("*.png")), "plots")
     for path, folder in files.items():
         client.log_artifact(run_id, str(path), folder or None)
     log_inputs(client, run_id, pilot, paths)

@@ -25,7 +25,7 @@ def parameters(pilot: Pilot, paths: Paths) -> dict[str, str]:
     modeling = json.loads(paths.report(4, "modeling").read_text("utf-8"))
     sections = pilot.file.model_dump(mode="json", include={"data", "model"})
     threshold = pilot.charter.decision_threshold
-    flat = dict(_flat(sections)) | {"charter.decision_threshold": threshold, "selected": modeling["selected"]}
+    flat = dict(_flat(sections)) | {"charter.decision_threshold": threshold, "winner": modeling["winner"]}
     return {key: str(value) for key, value in flat.items()}
 
 

@@ -44,17 +44,22 @@ def stages(lock: str, pilot: str) -> dict[str, Any]:
 
 def md5_of(root: Path, pilot: str) -> dict[str, str]:
     """DVC's hash of every file and folder this pilot's stages read or wrote, by path relative to ``root``."""
+    return _hashes(root, pilot, "deps") | _hashes(root, pilot, "outs")
+
+
+def changed_since(root: Path, pilot: str, *, code: bool) -> list[str]:
+    """Paths that are not, or no longer, what the lock says they are; empty when the result lies there untouched.
+
+    Args:
+        code: look at what the stages read too (code, contract, snapshot), not only at what they made.
+    """
+    expected = md5_of(root, pilot) if code else _hashes(root, pilot, "outs")
+    return sorted(path for path, md5 in expected.items() if _md5(root / path) != md5)
+
+
+def _hashes(root: Path, pilot: str, kind: str) -> dict[str, str]:
     entries = stages(_read(root / "dvc.lock"), pilot).values()
-    return {
-        item["path"]: item["md5"]
-        for entry in entries
-        for item in entry.get("deps", []) + entry.get("outs", [])
-    }
-
-
-def changed_since(root: Path, pilot: str) -> list[str]:
-    """Paths that are not, or no longer, what the lock says they are; empty when the result lies there untouched."""
-    return sorted(path for path, md5 in md5_of(root, pilot).items() if _md5(root / path) != md5)
+    return {item["path"]: item["md5"] for entry in entries for item in entry.get(kind, [])}
 
 
 def _read(path: Path) -> str:

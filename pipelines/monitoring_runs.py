@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,14 +32,20 @@ def drift_reference(settings: Settings, release: Release) -> pd.DataFrame:
     pilot, run_id = release.manifest.pilot, release.manifest.mlflow_run
     tracking(settings)
     lock = mlflow.artifacts.load_text(f"runs:/{run_id}/dvc.lock")
-    wanted = f"models/{pilot}/reference.parquet"
-    found = [out["md5"] for stage in stages(lock, pilot).values() for out in stage.get("outs", []) if out["path"] == wanted]
-    if not found:
-        raise TremplinError(f"The lock of MLflow run {run_id} names no {wanted}: drift has nothing to compare with.")
-    path = cache_of(settings.root) / "files" / "md5" / found[0][:2] / found[0][2:]
+    cache = cache_of(settings.root) / "files" / "md5"
+    outs = {out["path"]: out["md5"] for stage in stages(lock, pilot).values() for out in stage.get("outs", [])}
+    path = _cached(cache, outs.get(f"models/{pilot}", ""))
+    if path.exists():  # a folder: the list of its files
+        files = {item["relpath"]: item["md5"] for item in json.loads(path.read_text("utf-8"))}
+        path = _cached(cache, files["reference.parquet"])
     if not path.exists():
-        raise TremplinError(f"The training rows of release {release.id} ({wanted}, {found[0]}) are not in DVC's cache: `dvc pull`.")
+        raise TremplinError(f"The training rows of release {release.id} are not in DVC's cache {cache}: `dvc pull`.")
     return pd.read_parquet(path)
+
+
+def _cached(cache: Path, md5: str) -> Path:
+    """Where DVC keeps the content with that hash."""
+    return cache / md5[:2] / md5[2:]
 
 
 def log_monitoring(

@@ -44,7 +44,7 @@ def workspace_settings(settings: Settings, root: Path) -> Settings:
 
 def _code(checkout: Path) -> list[Path]:
     """Files that are tracked, or new and not ignored; without git, every file that is not a product."""
-    wanted = ("pilots", "pipelines", "tremplin", "dvc.yaml", "dvc.lock", ".dvcignore", ".dvc/config", "pyproject.toml")
+    wanted = ("pilots", "pipelines", "tremplin", "dvc.yaml", ".dvcignore", ".dvc/config", "pyproject.toml")
     command = ["git", "-C", str(checkout), "ls-files", "-coz", "--exclude-standard", "--", *wanted]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     if listed.returncode == 0 and listed.stdout:

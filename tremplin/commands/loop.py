@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tremplin import journal
+from tremplin import journal, live
 from tremplin.commands.context import AsJson, AsOf, Context, context, print_json
 from tremplin.errors import TremplinError
 
@@ -35,9 +35,12 @@ def run(ctx: typer.Context, as_of: AsOf = None, as_json: AsJson = False) -> None
     if as_json:
         print_json({"as_of": known.as_of, **known.facts})
         return
-    verdict = "[green]passed[/]" if known.facts["passed"] else f"[red]BLOCKED by {', '.join(known.facts['blocked_by'])}[/]"
-    given.console.print(f"version {known.facts['version']} of {given.pilot.name}, as of {known.as_of:%Y-%m-%d}: {verdict}")
-    if known.facts["passed"]:
+    from pipelines.verdict import Verdict, verdict_table
+
+    verdict = Verdict.model_validate(known.facts["verdict"])
+    given.console.print(verdict_table(verdict))
+    given.console.print(f"version {known.facts['version']} of {given.pilot.name}, as of {known.as_of:%Y-%m-%d}")
+    if verdict.passed:
         given.console.print(f"next: tremplin approve {known.facts['version']} --by NAME")
 
 
@@ -53,15 +56,22 @@ def snapshot_time(given: Context) -> datetime:
 
 def settled(given: Context, moment: datetime) -> journal.Entry | None:
     """The verdict on what ``run`` would make, if everything is already made: neither MLflow nor Prefect is asked."""
-    from pipelines.ingestion import is_ingested
+    from pipelines.ingestion import ingested
     from pipelines.reproducing import is_reproduced
     from tremplin.lock import result_hash
 
-    if not is_ingested(given.pilot, given.paths, moment) or not is_reproduced(given.paths):
+    if not ingested(given.pilot, given.paths, moment) or not is_reproduced(given.paths):
         return None
-    lock = result_hash(given.settings.root, given.pilot.name)
+    lock, now = result_hash(given.settings.root, given.pilot.name), live.current(given.store, given.pilot.name)
     verdicts = journal.entries(given.store, pilot=given.pilot.name, kind="verdict")
-    return next((entry for entry in reversed(verdicts) if entry.facts["lock_hash"] == lock), None)
+    same = [entry for entry in verdicts if entry.facts["lock_hash"] == lock]
+    if not same:
+        return None
+    released = journal.entries(given.store, pilot=given.pilot.name, kind="release")
+    own = [entry.facts["release"] for entry in released if entry.facts["version"] == same[-1].facts["version"]]
+    champion = now[1].champion if now else None
+    # A verdict holds as long as the champion it met is champion, or the model itself has become it.
+    return same[-1] if champion in (same[-1].facts["verdict"]["champion"], *own) else None
 
 
 def approve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -49,7 +50,16 @@ def approve_and_release(
         model_hash=recorded.model_hash,
         stand_in=stand_in,
     )
-    card = model_card(pilot, paths, recorded, verdict, approval)
+    card = model_card(
+        pilot,
+        version=version,
+        commit=recorded.commit,
+        as_of=verdict.as_of,
+        modeling=json.loads(paths.report(4, "modeling").read_text("utf-8")),
+        evaluation=json.loads(paths.report(5, "evaluation").read_text("utf-8")),
+        verdict=said.facts["verdict"],
+        approval=approval,
+    )
     release = make_release(
         pilot, paths, settings, engine, recorded=recorded, verdict=verdict, approval=approval, card=card
     )

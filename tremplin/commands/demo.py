@@ -1,0 +1,276 @@
+"""``demo``: the whole loop on the pilot's real data, told as a story."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tremplin import journal, live
+from tremplin.commands.context import context
+from tremplin.errors import TremplinError
+from tremplin.paths import Paths
+
+if TYPE_CHECKING:
+    from tremplin.commands.demo_world import World
+
+RETRAINING_SECONDS = 300
+# Appended to model.py in a workspace of its own: an honest fit of a model that can ask one question only.
+WORSE_MODEL = '''
+
+def candidates(parameters, *, seed, threads):
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.tree import DecisionTreeClassifier
+
+    return {"one-question": make_pipeline(SimpleImputer(), DecisionTreeClassifier(max_depth=1, random_state=seed))}
+'''
+
+
+def demo(ctx: typer.Context) -> None:
+    """Play the whole loop on real data in .tremplin/demo; the checkout stays clean. A rerun after Ctrl-C goes on.
+
+    Example: `tremplin demo`
+    """
+    from tremplin.commands.demo_story import Story
+    from tremplin.commands.demo_world import COMPLETE, World
+
+    given = context(ctx)
+    story = Story(given.console)
+    given.console.print(f"[bold]{given.pilot.charter.title}[/]: {given.pilot.charter.problem.strip()}")
+    world = World(given.settings.root, given.pilot.name, story)
+    try:
+        first = first_model(world)
+        blocked_model(world)
+        go_live(world, first)
+        due = months_until_retraining(world)
+        if due is not None:
+            release = retrained(world, due)
+            waves(world, release, due)
+        traced(world)
+    finally:
+        world.children.stop()
+    (world.settings.home / COMPLETE).touch()
+    summary(world)
+
+
+def first_model(world: World) -> int:
+    """Ingest, the graph, MLflow, the gate; the version that passed."""
+    from pipelines.flows import training
+    from pipelines.ingestion import ingest
+    from pipelines.prefect_server import start_serving, wait_for_server
+
+    given, story = world.given, world.story
+    as_of = world.answered_until
+    with story.chapter(f"Ingest what was known on {as_of:%d %B %Y}; a Prefect server starts meanwhile"):
+        facts = ingest(given.pilot, given.paths, as_of)
+        story.tell(
+            f"{facts.rows:,} rows since {facts.start:%d %B}: {facts.labelled:,} labelled, {facts.pending:,} not yet, "
+            f"{facts.never_labelled:,} never"
+        )
+        from tremplin.tracking import tracking
+
+        tracking(given.settings)  # makes MLflow's database while Prefect makes its own
+        wait_for_server(world.children, world.api)
+        start_serving(world.children, given.settings, world.api, given.pilot.name)
+    with story.chapter("Train: dvc repro, record in MLflow, gate"):
+        passed = training(given.pilot.name, as_of, given.settings.root)
+        entry = newest_verdict(world, as_of)
+        show_verdict(world, entry)
+        if not passed:
+            raise TremplinError("The first model did not pass the gate. The table says why.")
+    return int(entry.facts["version"])
+
+
+def blocked_model(world: World) -> None:
+    """A deliberately worse model meets the same gate."""
+    from pipelines.flows import training
+    from tremplin.workspace import make_workspace
+
+    given, as_of = world.given, world.answered_until
+    with world.story.chapter("The same gate, a worse model: a tree that asks one question"):
+        root = make_workspace(given.settings.root, given.settings.home / "worse")
+        with (root / "pilots" / given.pilot.name / "model.py").open("a", encoding="utf-8") as file:
+            file.write(WORSE_MODEL)
+        there, here = Paths(root, given.pilot.name), given.paths
+        there.snapshot.parent.mkdir(parents=True, exist_ok=True)
+        for source, target in ((here.snapshot, there.snapshot), (here.snapshot_facts, there.snapshot_facts)):
+            shutil.copyfile(source, target)
+        if training(given.pilot.name, as_of, root):
+            raise TremplinError("The gate let a worse model pass. It must not: look at its limits in pilot.yaml.")
+        show_verdict(world, newest_verdict(world, as_of), only_blocked=True)
+
+
+def go_live(world: World, version: int) -> None:
+    """The stand-in approves; the release is signed; the server answers."""
+    from tremplin.commands.releasing import approve_and_release
+
+    given, story = world.given, world.story
+    with story.chapter("Go/no-go, signed release, server"):
+        owner = approver(world)
+        release = approve_and_release(
+            given.settings, given.store, version, by=owner, as_of=world.answered_until, stand_in=True
+        )
+        story.tell(f"{owner} approves version {version} [yellow](the demo's stand-in for a person)[/]")
+        story.tell(f"release [bold]{release.id}[/], signed, live for everybody: the first has nobody to meet")
+        world.start_model_server()
+        story.tell(f"server on {world.url} (its pages: {world.url}/docs)")
+
+
+def months_until_retraining(world: World) -> datetime | None:
+    """Play and monitor month by month until the evidence says retrain; when that was."""
+    from pipelines.flows import monitoring
+
+    given, story = world.given, world.story
+    for start, end in months(world):
+        as_of = end + timedelta(days=given.pilot.file.monitoring.label_days)
+        with story.chapter(f"{start:%B}: users ask, outcomes arrive, the month is measured"):
+            world.play_until(as_of)
+            decided = monitoring(given.pilot.name, f"{start:%Y-%m}", as_of)
+            story.tell(f"decision: [bold]{decided['action']}[/]")
+            for reason in decided["reasons"]:
+                story.tell(f"  {reason}")
+        if decided["action"] == "retrain":
+            return as_of
+    story.tell("The evidence did not ask for retraining in the time that was played.")
+    return None
+
+
+def retrained(world: World, due: datetime) -> str:
+    """The event started the retraining flow by itself: wait for its verdict, then the stand-in approves."""
+    from tremplin.commands.releasing import approve_and_release
+
+    given, story = world.given, world.story
+    with story.chapter("The event starts the retraining flow by itself (a Prefect automation)"):
+        deadline = time.monotonic() + RETRAINING_SECONDS
+        while (entry := newest_verdict(world, due)) is None:
+            world.children.check("prefect-serve")
+            if time.monotonic() > deadline:
+                log = given.settings.home / "logs" / "prefect-serve.log"
+                raise TremplinError(f"No verdict within {RETRAINING_SECONDS} s of the event. {log} says why.")
+            story.progress("waiting for the verdict of the retraining flow")
+            time.sleep(0.2)
+        show_verdict(world, entry)
+        if not entry.facts["verdict"]["passed"]:
+            raise TremplinError("The challenger did not pass the gate: the champion stays. The table says why.")
+        owner = approver(world)
+        version = int(entry.facts["version"])
+        release = approve_and_release(given.settings, given.store, version, by=owner, as_of=due, stand_in=True)
+        story.tell(f"{owner} approves version {version} [yellow](stand-in)[/]; release [bold]{release.id}[/] is the challenger")
+    return release.id
+
+
+def waves(world: World, release: str, due: datetime) -> None:
+    """The challenger goes out in waves, each judged on its outcomes."""
+    from pipelines.flows import rolling_out
+
+    given, story = world.given, world.story
+    days = timedelta(days=given.pilot.file.rollout.wave_days)
+    with story.chapter("The challenger goes out in waves"):
+        since = wave_begun(world, release) or due
+        while True:
+            done = rolling_out(given.pilot.name, release, since, max(since, world.answered_until))
+            for reason in done["reasons"]:
+                story.tell(f"  {reason}")
+            share = current(world).share
+            story.tell(f"[bold]{done['done']}[/]" + (f": wave {done['wave']}, {share:.0%} of the subjects" if done["done"] == "opened" else ""))
+            if done["done"] in ("promoted", "rolled back", "nothing"):
+                break
+            world.wait_until_live()
+            since = since if done["done"] == "held" else max(since, world.answered_until)
+            world.play_until(max(since, world.answered_until) + days)
+        story.tell(f"champion: [bold]{current(world).champion}[/], previous: {current(world).previous}")
+
+
+def traced(world: World) -> None:
+    """One answer followed back to the rows, the code, the verdict and the person."""
+    import sqlalchemy as sa
+
+    from governance.lineage import trace
+    from tremplin.store import outcomes, predictions
+
+    given = world.given
+    with world.story.chapter("Trace of one answer"):
+        known = sa.select(outcomes.c.key).where(outcomes.c.pilot == given.pilot.name)
+        query = (
+            sa.select(predictions.c.prediction_id)
+            .where(predictions.c.release_id == current(world).champion, predictions.c.key.in_(known))
+            .order_by(predictions.c.event_time.desc(), predictions.c.key)
+            .limit(1)
+        )
+        with given.store.connect() as connection:
+            chosen = connection.scalars(query).one()
+        found = trace(given.settings, given.store, chosen)
+        given.console.print(found.table())
+        if not found.unbroken:
+            raise TremplinError(f"The trace is broken at {', '.join(found.broken)}.")
+        world.story.tell(f"again: tremplin trace {chosen} --workspace demo")
+
+
+def summary(world: World) -> None:
+    """Where to look, and where the time went."""
+    given, console = world.given, world.given.console
+    problems = journal.verify(given.store)
+    console.print()
+    console.print(world.story.times())
+    reports = given.settings.home / "monitoring" / given.pilot.name
+    console.print(
+        f"journal: {len(journal.entries(given.store))} entries, {'every hash right' if not problems else problems}\n"
+        "look yourself:\n"
+        "  make ui                                     MLflow and Prefect, with everything above in them\n"
+        "  tremplin status --workspace demo            what is live\n"
+        "  tremplin journal show --workspace demo      who decided what\n"
+        f"  {reports}/*.html   Evidently's reports",
+        soft_wrap=True,
+    )
+
+
+def months(world: World) -> Iterator[tuple[datetime, datetime]]:
+    """Beginning and end of each month to play."""
+    plan = world.given.pilot.file.demo
+    day = plan.first_training.replace(day=1)
+    while day < plan.until:
+        following = (day + timedelta(days=32)).replace(day=1)
+        yield world.midnight(day), world.midnight(following)
+        day = following
+
+
+def approver(world: World) -> str:
+    """The first person of the charter who may approve."""
+    return next(p.name for p in world.given.pilot.charter.people if "approve" in p.may and "author" not in p.may)
+
+
+def current(world: World) -> live.Live:
+    """What is live."""
+    known = live.current(world.given.store, world.given.pilot.name)
+    assert known is not None
+    return known[1]
+
+
+def newest_verdict(world: World, as_of: datetime) -> Any:
+    """The last verdict on a result of that moment, or None."""
+    found = journal.entries(world.given.store, pilot=world.given.pilot.name, kind="verdict")
+    return next((entry for entry in reversed(found) if entry.as_of == as_of), None)
+
+
+def wave_begun(world: World, release: str) -> datetime | None:
+    """When the open wave of a release was opened."""
+    found = journal.entries(world.given.store, pilot=world.given.pilot.name, kind="wave")
+    return next((entry.as_of for entry in reversed(found) if entry.facts["release"] == release), None)
+
+
+def show_verdict(world: World, entry: journal.Entry, *, only_blocked: bool = False) -> None:
+    """The gate's table."""
+    from pipelines.verdict import Verdict, verdict_table
+
+    verdict = Verdict.model_validate(entry.facts["verdict"])
+    if only_blocked:
+        for check in verdict.checks:
+            if not check.passed:
+                world.story.tell(f"[red]BLOCKED[/] by [bold]{check.id}[/] ({check.requirement}): {check.evidence}")
+    else:
+        world.given.console.print(verdict_table(verdict))

@@ -1,0 +1,55 @@
+"""How the demo is told: chapters with their seconds, and a line at least every two seconds while something works."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+QUIET_SECONDS = 2.0  # a reader is never left longer without a word
+
+
+class Story:
+    """Chapters on the console, and how long each took."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.begun = time.perf_counter()
+        self.seconds: list[tuple[str, float]] = []
+        self._last_word = 0.0
+
+    @contextmanager
+    def chapter(self, title: str) -> Iterator[None]:
+        """A numbered part of the story."""
+        number = len(self.seconds) + 1
+        self.console.print(f"\n[bold cyan]{number:>2}  {title}[/]")
+        begun = self._last_word = time.perf_counter()
+        yield
+        taken = time.perf_counter() - begun
+        self.seconds.append((title, taken))
+        self.console.print(f"    [dim]{taken:.1f} s[/]")
+
+    def tell(self, text: str) -> None:
+        """A line of the story."""
+        self.console.print(f"    {text}")
+        self._last_word = time.perf_counter()
+
+    def progress(self, what: str) -> None:
+        """A line only if none was said lately."""
+        if time.perf_counter() - self._last_word >= QUIET_SECONDS:
+            self.tell(f"[dim]{what}[/]")
+
+    def replayed(self, done: int, of: int) -> None:
+        """Progress of a replay."""
+        self.progress(f"{done:,} of {of:,} rows answered")
+
+    def times(self) -> Table:
+        """The seconds of every chapter."""
+        table = Table("chapter", "seconds", title="Where the time went", title_justify="left")
+        for title, taken in self.seconds:
+            table.add_row(title, f"{taken:.1f}")
+        table.add_row("[bold]all of it", f"[bold]{time.perf_counter() - self.begun:.1f}")
+        return table

@@ -1,0 +1,96 @@
+"""The demo's world: its workspace, its processes, and time that goes forward as users ask and outcomes arrive."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from pipelines.prefect_server import Children, free_port, start_server, use
+from tremplin import live
+from tremplin.commands.context import Context
+from tremplin.commands.demo_story import Story
+from tremplin.errors import TremplinError
+from tremplin.settings import load_settings
+from tremplin.workspace import make_workspace
+
+COMPLETE = "demo-complete"  # file under home: the next demo begins anew
+WAIT_SECONDS = 60
+
+
+class World:
+    """One played history. Everything it did is in its store; a rerun goes on from there."""
+
+    def __init__(self, checkout: Path, pilot: str, story: Story) -> None:
+        root = checkout / ".tremplin" / "demo"
+        if (root / ".tremplin" / COMPLETE).exists():
+            shutil.rmtree(root)
+        make_workspace(checkout, root)
+        for name in [name for name in os.environ if name.startswith("TREMPLIN_")]:
+            del os.environ[name]  # a world of its own: nothing of a real store or registry
+        os.environ |= {"TREMPLIN_ROOT": str(root), "TREMPLIN_PILOT": pilot}
+        self.given = Context(load_settings(), debug=False)
+        self.story = story
+        self.children = Children(self.settings)
+        self.api = start_server(self.children, self.settings, free_port())
+        use(self.settings, self.api)
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.answered_until = self.midnight(self.given.pilot.file.demo.first_training)
+
+    @property
+    def settings(self):  # type: ignore[no-untyped-def]
+        """Settings of the demo's workspace."""
+        return self.given.settings
+
+    def midnight(self, day: date) -> datetime:
+        """The beginning of a day where the pilot lives."""
+        return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.given.pilot.file.data.timezone))
+
+    def start_model_server(self) -> None:
+        """The server, in a process of its own; until it is ready."""
+        environment = {"TREMPLIN_PORT": self.url.rsplit(":", 1)[1], "TREMPLIN_LIVE_POLL_SECONDS": "0.5"}
+        self.children.start("server", [sys.executable, "-m", "serving"], environment, self.settings.root)
+        self._wait("/readyz", lambda answer: answer.status_code == 200)
+
+    def wait_until_live(self) -> None:
+        """Until the server follows the newest row of what is live."""
+        known = live.current(self.given.store, self.given.pilot.name)
+        assert known is not None
+        self._wait("/release", lambda answer: answer.status_code == 200 and answer.json()["version"] >= known[0])
+
+    def play_until(self, moment: datetime) -> None:
+        """Users ask about every event before ``moment``; the outcomes known by then arrive."""
+        from pipelines.replaying import record_outcomes, replay
+
+        given = self.given
+        rows = given.pilot.source.fetch(self.answered_until, moment)
+        facts = replay(self.url, given.pilot, rows, given.store, progress=self.story.replayed)
+        # Labels of the days before may have come only now.
+        earlier = given.pilot.source.fetch(self.midnight(given.pilot.file.demo.first_training), moment)
+        known = record_outcomes(given.store, given.pilot, earlier, moment)
+        self.story.tell(
+            f"{self.answered_until:%d %B} to {moment:%d %B}: {facts.sent:,} rows answered over HTTP in {facts.seconds:.1f} s"
+            f"{f', {facts.skipped:,} had been' if facts.skipped else ''}; {known:,} outcomes arrived"
+        )
+        self.answered_until = moment
+
+    def _wait(self, path: str, good) -> None:  # type: ignore[no-untyped-def]
+        deadline = time.monotonic() + WAIT_SECONDS
+        last = "nothing"
+        while time.monotonic() < deadline:
+            self.children.check("server")
+            try:
+                answer = httpx.get(self.url + path, trust_env=False)
+                if good(answer):
+                    return
+                last = answer.text
+            except httpx.TransportError as error:
+                last = str(error)
+            time.sleep(0.1)
+        raise TremplinError(f"The server did not get ready within {WAIT_SECONDS} s; {path} said: {last}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import sys
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
 
+from serving.app import create_app
 from tremplin.errors import TremplinError
 from tremplin.settings import load_settings
 
@@ -37,9 +38,6 @@ class Server(uvicorn.Server):
 
 def main() -> int:
     """Serve by the settings; 1 where they, or the address, do not fit."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by ONNX Runtime when it is imported
-    from serving.app import create_app
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = load_settings()
@@ -53,7 +51,8 @@ def main() -> int:
     )  # fmt: skip
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    Server(config, f"Tremplin serves {settings.pilot} on http://{shown}:{port}").run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has ended well
+        Server(config, f"Tremplin serves {settings.pilot} on http://{shown}:{port}").run(sockets=[listener])
     return 0
 
 

@@ -18,6 +18,8 @@ from tremplin.live import Live, change, current
 from tremplin.settings import Settings
 from tremplin.store import open_store
 
+FIRST_LOOK = 5.0  # seconds; a database that hangs must not keep /livez from answering
+
 log = logging.getLogger("serving")
 
 
@@ -49,6 +51,7 @@ class LiveWatch:
         self.problem = "starting"
         self._cache = settings.home / f"live-{settings.pilot}.json"
         self._stop = threading.Event()
+        self._looked = threading.Event()
         self._said = ""
 
     @property
@@ -64,9 +67,9 @@ class LiveWatch:
         return self.problem if self.state is None or self.engine is None else None
 
     def start(self) -> None:
-        """Look once, then go on looking."""
-        self.poll()
+        """Go on with what was live before, and look whether it still is; wait a little for the first answer."""
         threading.Thread(target=self._run, name="live-watch", daemon=True).start()
+        self._looked.wait(FIRST_LOOK)
 
     def stop(self) -> None:
         """Not ready any more, and look no more."""
@@ -79,15 +82,16 @@ class LiveWatch:
             found = current(self.engine, self.settings.pilot)
             if found is not None:
                 self._follow(*found)
-            elif self.state is None and not self._from_cache():
+            elif self.state is None:
                 self._seed(self.engine)
             self._said = ""
         except (TremplinError, SQLAlchemyError, OSError, ValueError) as error:
             self._refuse(error)
-            if self.state is None:
-                self._from_cache()
+        self._looked.set()
 
     def _run(self) -> None:
+        self._from_cache()
+        self.poll()
         while not self._stop.wait(self.settings.live_poll_seconds):
             self.poll()
 
@@ -131,18 +135,15 @@ class LiveWatch:
             same_rows(releases[live.champion], releases[identity])
         return State(version, live, releases)
 
-    def _from_cache(self) -> bool:
+    def _from_cache(self) -> None:
         """Go on with what was live when this server last knew."""
         try:
             kept = json.loads(self._cache.read_text())
             self._follow(kept["version"], Live.model_validate(kept["state"]))
         except FileNotFoundError:
-            return False
+            return
         except (TremplinError, OSError, ValueError, KeyError) as error:
-            log.warning("What was live cannot be read from %s: %s", self._cache, error)
-            return False
-        log.warning("Going on with what was live before (version %s), from %s.", kept["version"], self._cache)
-        return True
+            log.warning("What was live before cannot be served again (%s): %s", self._cache, error)
 
     def _seed(self, engine: Engine) -> None:
         """An empty store begins with what the releases' directory proposes, as an image does on a new cluster."""

@@ -24,6 +24,6 @@ def write(engine: Engine, entries: list[dict[str, Any]]) -> None:
         raise Problem(
             503,
             "The answer cannot be logged",
-            "No prediction was made: the store that must keep it cannot be written "
-            f"({type(error.__cause__ or error).__name__}). Try again; if it lasts, see whether the database is up, full or locked.",
+            f"No prediction was made: the store cannot be written ({type(error.__cause__ or error).__name__}). "
+            "Try again; if it lasts, see whether the database is down, full or locked.",
         ) from error

@@ -46,7 +46,7 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
     """Verify and load ``folder/identity``.
 
     Raises:
-        ReleaseRefused: not there, altered, unsigned, of another pilot, or its model does not give the scores it was released with.
+        ReleaseRefused: not there, altered, unsigned, of another pilot, or its model gives other scores than it was released with.
     """
     path = folder / identity
     if not path.is_dir() or identity in ("", ".", ".."):

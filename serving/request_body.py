@@ -56,7 +56,8 @@ def _problem(body: bytes, servable: Servable, many: bool, error: ValidationError
             break
     word = "fault" if len(faults) == 1 else "faults"
     count = f"The first {MAX_FAULTS} {word}" if len(faults) >= MAX_FAULTS else f"{len(faults)} {word}"
-    shown = f"row {faults[0]['row']}, {faults[0]['field']}: got {faults[0]['got']}, expected {faults[0]['expected']}"
+    place = ", ".join(str(faults[0][name]) for name in ("row", "field") if faults[0][name] != "")
+    shown = f"row {place}: got {faults[0]['got']}, expected {faults[0]['expected']}"
     return Problem(422, MISFIT, f"{count}; {shown}.", errors=faults[:MAX_FAULTS])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,13 +13,14 @@ from tremplin.contract import Column, Contract, Role
 MAX_ROWS = 5000
 STORED = 128  # characters that the store keeps of a key or a subject
 FLOAT32 = float(np.finfo(np.float32).max)  # the model sees float32; beyond it a number would become infinite
+EARLIEST, LATEST = datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # what analysis in nanoseconds can hold
 
 KINDS: dict[str, tuple[Any, str]] = {
     "string": (str, "text"),
     "number": (float, "a number"),
     "integer": (int, "a whole number"),
     "boolean": (bool, "true or false"),
-    "timestamp": (AwareDatetime, "a time with its zone, as 2013-07-01T10:15:00Z"),
+    "timestamp": (AwareDatetime, "a time of the years 1700 to 2199 with its zone, as 2013-07-01T10:15:00Z"),
 }
 
 
@@ -71,7 +72,7 @@ def expected(column: Column) -> str:
 
 def _field(column: Column) -> tuple[Any, Any]:
     """The type of a column with its bounds, and whether it may be left out."""
-    bounds, details = column.logicalTypeOptions, {}
+    bounds = column.logicalTypeOptions
     kind: Any = KINDS[column.logicalType][0]
     if column.categories is not None:
         kind = Literal[tuple(column.categories)]
@@ -82,14 +83,14 @@ def _field(column: Column) -> tuple[Any, Any]:
         low = bounds.minimum if bounds.minimum is not None else -FLOAT32
         high = bounds.maximum if bounds.maximum is not None else FLOAT32
         kind = Annotated[kind, Strict(), Field(ge=low, le=high)]
+    elif column.logicalType == "timestamp":
+        kind = Annotated[kind, Strict(), Field(ge=EARLIEST, le=LATEST)]
     else:
         kind = Annotated[kind, Strict()]
-    if column.unit:
-        details["unit"] = column.unit
-    info = {
+    info: dict[str, Any] = {
         "description": column.description,
         "examples": [_plain(value) for value in column.examples],
-        "json_schema_extra": details,
+        "json_schema_extra": {"unit": column.unit} if column.unit else None,
     }
     return (kind, Field(**info)) if _required(column) else (kind | None, Field(default=None, **info))
 

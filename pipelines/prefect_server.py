@@ -26,7 +26,8 @@ def environment(settings: Settings, api: str | None = None) -> dict[str, str]:
         "PREFECT_SERVER_UI_V2_ENABLED": "false",  # the v2 pages call an analytics host
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(START_SECONDS),
-        "PREFECT_LOGGING_LEVEL": os.environ.get("PREFECT_LOGGING_LEVEL", "WARNING"),
+        # The command line says in one paragraph what went wrong; a traceback on top of it helps nobody.
+        "PREFECT_LOGGING_LEVEL": os.environ.get("PREFECT_LOGGING_LEVEL", "CRITICAL"),
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
     }
     if api:

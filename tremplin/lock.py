@@ -54,7 +54,7 @@ def changed_since(root: Path, pilot: str, *, code: bool) -> list[str]:
         code: look at what the stages read too (code, contract, snapshot), not only at what they made.
     """
     expected = md5_of(root, pilot) if code else _hashes(root, pilot, "outs")
-    return sorted(path for path, md5 in expected.items() if _md5(root / path) != md5)
+    return sorted(path for path, md5 in expected.items() if md5_by_dvc(root / path) != md5)
 
 
 def _hashes(root: Path, pilot: str, kind: str) -> dict[str, str]:
@@ -69,8 +69,8 @@ def _read(path: Path) -> str:
         raise TremplinError(f"{path} cannot be read ({error.strerror}). Run `dvc repro` first.") from None
 
 
-def _md5(path: Path) -> str | None:
-    """As DVC 3 computes it: of the bytes; for a folder, of the JSON list of its files' hashes, and ``.dir``."""
+def md5_by_dvc(path: Path) -> str | None:
+    """The hash as DVC 3 computes it, None where there is nothing: of the bytes; for a folder, of the JSON list of its files' hashes, and ``.dir``."""
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
@@ -78,7 +78,7 @@ def _md5(path: Path) -> str | None:
         return None
     files = sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     listing = sorted(
-        ({"md5": _md5(p), "relpath": p.relative_to(path).as_posix()} for p in files),
+        ({"md5": md5_by_dvc(p), "relpath": p.relative_to(path).as_posix()} for p in files),
         key=lambda item: str(item["relpath"]),
     )
     return (

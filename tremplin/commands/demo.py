@@ -27,7 +27,8 @@ def candidates(parameters, *, seed, threads):
     from sklearn.pipeline import make_pipeline
     from sklearn.tree import DecisionTreeClassifier
 
-    return {"one-question": make_pipeline(SimpleImputer(), DecisionTreeClassifier(max_depth=1, random_state=seed))}
+    tree = DecisionTreeClassifier(max_depth=1, random_state=seed)
+    return {name: make_pipeline(SimpleImputer(), tree) for name in parameters}
 '''
 
 

@@ -53,7 +53,7 @@ def model_card(
                 f"## What the gate checked\n\n{_checks(verdict)}",
                 (
                     f"## Law\n\nAI Act: {charter.ai_act.risk_class} risk. {charter.ai_act.rationale}\n\n"
-                    f"GDPR: {'personal data; ' if charter.gdpr.personal_data else 'no personal data; '}{charter.gdpr.legal_basis}; "
+                    f"GDPR: {'' if charter.gdpr.personal_data else 'no '}personal data; {charter.gdpr.legal_basis}; "
                     f"kept {charter.gdpr.retention_days} days."
                 ),
             ]

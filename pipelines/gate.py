@@ -138,7 +138,7 @@ def _probabilities(pilot: Pilot, path: Path, frame: pd.DataFrame) -> NDArray[np.
     _ = pilot.features, pilot.model  # what they define must be importable before it is unpickled
     try:
         fitted = joblib.load(_present(path))
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+    except (pickle.UnpicklingError, ValueError, EOFError, KeyError, AttributeError, ImportError) as error:
         raise TremplinError(f"{path} cannot be read: {error}. Run `dvc repro` again.") from error
     scores: NDArray[np.float64] = np.asarray(fitted.predict_proba(frame), dtype=np.float64)[:, 1]
     return scores

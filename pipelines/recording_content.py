@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tremplin.lock import md5_of
+from tremplin.contract import Column
+from tremplin.lock import md5_by_dvc
 from tremplin.onnx_model import OnnxModel
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.types import ColSpec, TensorSpec
 
 WARM, MEASURED = 20, 200  # calls before and while latency is measured: the median of 200 is steady within 5 %
 
@@ -37,30 +39,40 @@ def measurements(pilot: Pilot, paths: Paths) -> dict[str, float]:
 
 
 def log_inputs(client: MlflowClient, run_id: str, pilot: Pilot, paths: Paths) -> None:
-    """The snapshot and both parts of it, each with DVC's hash of its file."""
-    import pandas as pd
-    from mlflow.data.pandas_dataset import from_pandas
+    """The snapshot and both parts of it; each is named by DVC's hash of its file and described by the contract."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
+    from mlflow.types import Schema
+    from pyarrow import parquet
 
-    md5, inputs = md5_of(paths.root, pilot.name), []
-    folder = paths.prepared.relative_to(paths.root).as_posix()
+    schema = json.dumps(
+        {"mlflow_colspec": Schema([_colspec(column) for column in pilot.contract.columns]).to_dict()}
+    )
     parts = {
         "snapshot": paths.snapshot,
         **{p: paths.prepared / f"{p}.parquet" for p in ("train", "evaluation")},
     }
+    inputs = []
     for context, path in parts.items():
-        name = path.relative_to(paths.root).as_posix()
-        rows = pd.read_parquet(path)
-        # MLflow's schema knows neither nullable types nor integers that may be missing.
-        rows[pilot.contract.target] = rows[pilot.contract.target].astype("float64")
-        dataset = from_pandas(rows, source=str(path), name=name, targets=pilot.contract.target)
-        tags = [
-            InputTag("mlflow.data.context", context),
-            InputTag("dvc_md5", md5.get(name) or md5.get(folder, "")),
-        ]
-        entity = Dataset(**dataset.to_dict())
-        inputs.append(DatasetInput(entity, tags))
+        md5 = md5_by_dvc(path) or ""
+        dataset = Dataset(
+            name=path.relative_to(paths.root).as_posix(),
+            digest=md5,
+            source_type="local",
+            source=json.dumps({"uri": path.as_uri()}),
+            schema=schema,
+            profile=json.dumps({"num_rows": parquet.read_metadata(path).num_rows}),
+        )
+        inputs.append(
+            DatasetInput(dataset, [InputTag("mlflow.data.context", context), InputTag("dvc_md5", md5)])
+        )
     client.log_inputs(run_id, inputs)
+
+
+def _colspec(column: Column) -> ColSpec | TensorSpec:
+    from mlflow.types import ColSpec, DataType
+
+    types = {"string": DataType.string, "boolean": DataType.boolean, "timestamp": DataType.datetime}
+    return ColSpec(types.get(column.logicalType, DataType.double), column.name, required=column.required)
 
 
 def log_model(run_id: str, pilot: Pilot, paths: Paths) -> None:
@@ -69,7 +81,7 @@ def log_model(run_id: str, pilot: Pilot, paths: Paths) -> None:
     import onnx
     import onnxruntime
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+    from mlflow.types import ColSpec, DataType, Schema
 
     inputs: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.float if feature.numeric else DataType.string, feature.name)

@@ -70,7 +70,10 @@ def _read(path: Path) -> str:
 
 
 def md5_by_dvc(path: Path) -> str | None:
-    """The hash as DVC 3 computes it, None where there is nothing: of the bytes; for a folder, of the JSON list of its files' hashes, and ``.dir``."""
+    """The hash as DVC 3 computes it, None where there is nothing.
+
+    Of a file: of its bytes. Of a folder: of the JSON list of its files' hashes, and ``.dir``.
+    """
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -36,7 +36,9 @@ class ReplayFacts:
     seconds: float
 
 
-def replay(url: str, pilot: Pilot, rows: pd.DataFrame, engine: Engine, *, progress: Progress | None = None) -> ReplayFacts:
+def replay(
+    url: str, pilot: Pilot, rows: pd.DataFrame, engine: Engine, *, progress: Progress | None = None
+) -> ReplayFacts:
     """Send ``rows`` to the server at ``url`` in the order of their events, one call for each hour of events.
 
     A row whose key the store already has a prediction for is left out, so an interrupted replay completes without
@@ -73,7 +75,10 @@ def record_outcomes(engine: Engine, pilot: Pilot, rows: pd.DataFrame, as_of: dat
     return insert_once(
         engine,
         outcomes,
-        [{"pilot": pilot.name, "key": key, "label": label, "known_at": moment} for key, label, moment in facts],
+        [
+            {"pilot": pilot.name, "key": key, "label": label, "known_at": moment}
+            for key, label, moment in facts
+        ],
     )
 
 
@@ -94,7 +99,9 @@ def _json_values(values: pd.Series, column: Column) -> list[Any]:
 
 def _iso(times: pd.Series) -> list[str | None]:
     """NumPy writes times thirty times faster than strftime."""
-    texts = np.datetime_as_string(times.dt.tz_convert(UTC).dt.tz_localize(None).to_numpy("datetime64[us]"), timezone="UTC")
+    texts = np.datetime_as_string(
+        times.dt.tz_convert(UTC).dt.tz_localize(None).to_numpy("datetime64[us]"), timezone="UTC"
+    )
     return [None if text == "NaT" else text for text in texts.tolist()]
 
 
@@ -117,7 +124,9 @@ def _batches(rows: pd.DataFrame, contract: Contract) -> Iterator[list[dict[str, 
 
 def _send(client: httpx.Client, batch: list[dict[str, Any]]) -> None:
     try:
-        answer = client.post("/predict", content=to_json({"rows": batch}), headers={"content-type": "application/json"})
+        answer = client.post(
+            "/predict", content=to_json({"rows": batch}), headers={"content-type": "application/json"}
+        )
     except httpx.HTTPError as error:
         raise TremplinError(
             f"The server {client.base_url} does not answer ({type(error).__name__}: {error}). Start it with `tremplin serve`, "

@@ -39,7 +39,11 @@ def create_app(settings: Settings) -> FastAPI:
         pool.shutdown()
 
     app = FastAPI(
-        title=f"Tremplin: {settings.pilot}", version=version("tremplin"), lifespan=lifespan, docs_url=None, redoc_url=None
+        title=f"Tremplin: {settings.pilot}",
+        version=version("tremplin"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.watch = watch
     app.openapi = lambda: openapi(app, watch.state)  # type: ignore[method-assign]
@@ -75,7 +79,11 @@ def create_app(settings: Settings) -> FastAPI:
     async def release() -> Response:
         if watch.state is None:
             raise Problem(503, "Not ready", watch.not_ready or "starting")
-        facts: dict[str, Any] = {"pilot": settings.pilot, "version": watch.state.version, **watch.state.live.model_dump()}
+        facts: dict[str, Any] = {
+            "pilot": settings.pilot,
+            "version": watch.state.version,
+            **watch.state.live.model_dump(),
+        }
         facts["releases"] = {
             identity: servable.release.manifest.model_dump(mode="json", exclude={"files"})
             for identity, servable in watch.state.releases.items()
@@ -95,7 +103,9 @@ async def _body(request: Request) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > MAX_BYTES:
-            raise Problem(413, "The body is too long", f"At most {MAX_BYTES // 2**20} MiB; send fewer rows at a time.")
+            raise Problem(
+                413, "The body is too long", f"At most {MAX_BYTES // 2**20} MiB; send fewer rows at a time."
+            )
         parts.append(part)
     return b"".join(parts)
 

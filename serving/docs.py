@@ -20,7 +20,9 @@ REFERENCE = "#/components/schemas/Row"
 
 def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
     """The OpenAPI document; without a live release it says nothing of the rows."""
-    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
     if state is None:
         return document
     contract = state.champion.contract
@@ -29,7 +31,12 @@ def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
     row = state.champion.row.model_json_schema(ref_template="#/components/schemas/{model}")
     document.setdefault("components", {}).setdefault("schemas", {})["Row"] = row
     many = {"type": "array", "items": {"$ref": REFERENCE}, "minItems": 1, "maxItems": MAX_ROWS}
-    rows = {"type": "object", "properties": {"rows": many}, "required": ["rows"], "additionalProperties": False}
+    rows = {
+        "type": "object",
+        "properties": {"rows": many},
+        "required": ["rows"],
+        "additionalProperties": False,
+    }
     one = example(contract)
     document["paths"]["/predict"]["post"]["requestBody"] = {
         "required": True,

@@ -153,7 +153,13 @@ class LiveWatch:
             return
         live = Live.model_validate_json(proposal.read_bytes())
         self._load(0, live)  # what cannot be served must not become what is live
-        version = change(engine, self.settings.pilot, live, by="seed", reason=f"the store was empty; {proposal.name} says so")
+        version = change(
+            engine,
+            self.settings.pilot,
+            live,
+            by="seed",
+            reason=f"the store was empty; {proposal.name} says so",
+        )
         self._follow(version, live)
 
     def _refuse(self, error: Exception) -> None:

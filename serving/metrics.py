@@ -21,16 +21,25 @@ class Metrics:
             "tremplin_requests", "Requests answered", ["route", "status"], registry=self.registry
         )
         self.seconds = Histogram(
-            "tremplin_request_seconds", "Time from request to answer", ["route"], buckets=SECONDS, registry=self.registry
+            "tremplin_request_seconds",
+            "Time from request to answer",
+            ["route"],
+            buckets=SECONDS,
+            registry=self.registry,
         )
         self.predictions = Counter(
             "tremplin_predictions", "Rows answered and logged", ["release", "cohort"], registry=self.registry
         )
         self.out_of_range = Counter(
-            "tremplin_out_of_range", "Values outside of what training saw", ["feature"], registry=self.registry
+            "tremplin_out_of_range",
+            "Values outside of what training saw",
+            ["feature"],
+            registry=self.registry,
         )
         self.log_failures = Counter(
-            "tremplin_log_failures", "Requests refused because their answers could not be logged", registry=self.registry
+            "tremplin_log_failures",
+            "Requests refused because their answers could not be logged",
+            registry=self.registry,
         )
         self.live_version = Gauge(
             "tremplin_live_version", "Version of the row that says what is live", registry=self.registry

@@ -26,7 +26,9 @@ class Prediction(BaseModel):
     score: float = Field(description="probability of the target", ge=0, le=1)
     decision: bool = Field(description="whether the score reaches the release's threshold")
     release: str = Field(description="the release that answered")
-    cohort: str = Field(description="champion or challenger; a subject stays in its cohort for a whole rollout")
+    cohort: str = Field(
+        description="champion or challenger; a subject stays in its cohort for a whole rollout"
+    )
     out_of_range: list[str] = Field(description="features whose value is outside of what training saw")
 
 
@@ -49,7 +51,9 @@ def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict
     answers: list[dict[str, Any]] = [{}] * len(rows)
     for cohort in dict.fromkeys(cohorts):
         places = [place for place, drawn in enumerate(cohorts) if drawn == cohort]
-        for place, answer in zip(places, _score([rows[p] for p in places], state, cohort, received), strict=True):
+        for place, answer in zip(
+            places, _score([rows[p] for p in places], state, cohort, received), strict=True
+        ):
             answers[place] = answer
     pilot, time = state.champion.release.manifest.pilot, state.champion.contract.time
     entries = [
@@ -89,7 +93,9 @@ def _score(rows: list[Row], state: State, cohort: str, moment: datetime) -> list
     servable = state.answering(cohort)
     scores = servable.model.score({f.name: [row[f.name] for row in rows] for f in servable.model.features})
     if not np.isfinite(scores).all():
-        raise Problem(500, "The model gave no number", f"Release {servable.id} has no score for one of these rows.")
+        raise Problem(
+            500, "The model gave no number", f"Release {servable.id} has no score for one of these rows."
+        )
     threshold = servable.release.manifest.decision_threshold
     keys = _texts(rows, state.champion.contract.key)
     return [
@@ -113,7 +119,11 @@ def _texts(rows: list[Row], column: str | None) -> list[str | None]:
 
 
 def _count(answers: list[dict[str, Any]], metrics: Metrics) -> None:
-    for (release, cohort), count in Counter((answer["release"], answer["cohort"]) for answer in answers).items():
+    for (release, cohort), count in Counter(
+        (answer["release"], answer["cohort"]) for answer in answers
+    ).items():
         metrics.predictions.labels(release, cohort).inc(count)
-    for feature, count in Counter(feature for answer in answers for feature in answer["out_of_range"]).items():
+    for feature, count in Counter(
+        feature for answer in answers for feature in answer["out_of_range"]
+    ).items():
         metrics.out_of_range.labels(feature).inc(count)

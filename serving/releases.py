@@ -38,8 +38,14 @@ class Servable:
 
     def out_of_range(self, row: dict[str, Any]) -> list[str]:
         """Names of the features whose value training never came near; a missing value is not one."""
-        out = [n for n, (low, high) in self.ranges.items() if (v := row.get(n)) is not None and not low <= v <= high]
-        return out + [n for n, known in self.categories.items() if (v := row.get(n)) is not None and v not in known]
+        out = [
+            n
+            for n, (low, high) in self.ranges.items()
+            if (v := row.get(n)) is not None and not low <= v <= high
+        ]
+        return out + [
+            n for n, known in self.categories.items() if (v := row.get(n)) is not None and v not in known
+        ]
 
 
 def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> Servable:
@@ -53,7 +59,9 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
         raise ReleaseRefused(f"There is no release {identity!r} in {folder}. Copy its directory there.")
     release = open_release(path, public_key, pilot=pilot)
     if release.id != identity:
-        raise ReleaseRefused(f"Release {path} is really {release.id}: its directory was renamed. Copy it again.")
+        raise ReleaseRefused(
+            f"Release {path} is really {release.id}: its directory was renamed. Copy it again."
+        )
     try:
         contract = load_contract(path / "contract.yaml")
         profile = json.loads((path / "profile.json").read_bytes())
@@ -65,13 +73,17 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
     except ReleaseRefused:
         raise
     except Exception as error:  # whatever a library says of a file that is signed and yet not fit to serve
-        raise ReleaseRefused(f"Release {path} cannot be served: {type(error).__name__}: {error}. Make it again.") from error
+        raise ReleaseRefused(
+            f"Release {path} cannot be served: {type(error).__name__}: {error}. Make it again."
+        ) from error
     return Servable(release, contract, row, batch_model(row), model, ranges, categories)
 
 
 def _smoke(path: Path, model: OnnxModel, rows: list[dict[str, Any]], scores: list[float]) -> None:
     columns = {feature.name: [row.get(feature.name) for row in rows] for feature in model.features}
-    difference = float(np.max(np.abs(model.score(columns) - np.asarray(scores, dtype=np.float64)), initial=0.0))
+    difference = float(
+        np.max(np.abs(model.score(columns) - np.asarray(scores, dtype=np.float64)), initial=0.0)
+    )
     if not rows or not difference <= SMOKE_TOLERANCE:
         raise ReleaseRefused(
             f"Release {path}: its model gives other scores here than where it was made (by {difference:.2g} on "

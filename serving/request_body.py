@@ -47,7 +47,9 @@ def _problem(body: bytes, servable: Servable, many: bool, error: ValidationError
     if first["type"] == "json_invalid":
         return Problem(400, "The body is not JSON", first["msg"])
     if many and len(first["loc"]) < 2:  # the list itself: empty, too long, or beside something else
-        return Problem(422, MISFIT, f'A body is one row, or {{"rows": [1 to {MAX_ROWS:,} rows]}} and nothing beside it.')
+        return Problem(
+            422, MISFIT, f'A body is one row, or {{"rows": [1 to {MAX_ROWS:,} rows]}} and nothing beside it.'
+        )
     rows = from_json(body)["rows"] if many else [from_json(body)]
     faults: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
@@ -71,7 +73,12 @@ def _faults(index: int, row: Any, servable: Servable) -> Iterator[dict[str, Any]
 
 def _fault(index: int, found: ErrorDetails, servable: Servable) -> dict[str, Any]:
     if not found["loc"]:
-        return {"row": index, "field": "", "got": _shown(found["input"]), "expected": "an object with the contract's fields"}
+        return {
+            "row": index,
+            "field": "",
+            "got": _shown(found["input"]),
+            "expected": "an object with the contract's fields",
+        }
     field = str(found["loc"][0])
     if found["type"] == "extra_forbidden":
         return {"row": index, "field": field, "got": _shown(found["input"]), "expected": "no such field"}

@@ -13,7 +13,10 @@ from tremplin.contract import Column, Contract, Role
 MAX_ROWS = 5000
 STORED = 128  # characters that the store keeps of a key or a subject
 FLOAT32 = float(np.finfo(np.float32).max)  # the model sees float32; beyond it a number would become infinite
-EARLIEST, LATEST = datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)  # what analysis in nanoseconds can hold
+EARLIEST, LATEST = (
+    datetime(1700, 1, 1, tzinfo=UTC),
+    datetime(2200, 1, 1, tzinfo=UTC),
+)  # what analysis in nanoseconds can hold
 
 KINDS: dict[str, tuple[Any, str]] = {
     "string": (str, "text"),
@@ -33,7 +36,9 @@ def request_model(contract: Contract) -> type[BaseModel]:
     fields: dict[str, Any] = {column.name: _field(column) for column in contract.request_columns}
     return create_model(
         "Row",
-        __config__=ConfigDict(extra="forbid", allow_inf_nan=False, json_schema_extra={"examples": [example(contract)]}),
+        __config__=ConfigDict(
+            extra="forbid", allow_inf_nan=False, json_schema_extra={"examples": [example(contract)]}
+        ),
         __doc__=contract.schema_[0].description,
         **fields,
     )
@@ -55,16 +60,11 @@ def expected(column: Column) -> str:
     if column.categories is not None:
         words = f"one of {', '.join(column.categories)}"
     else:
-        words = KINDS[column.logicalType][1]
-        low, high = _range(column)
-        if low is not None and high is not None:
-            words += f" from {low:g} to {high:g}"
-        elif low is not None or high is not None:
-            words += f" of at least {low:g}" if low is not None else f" of at most {high:g}"
+        low, high = column.logicalTypeOptions.minimum, column.logicalTypeOptions.maximum
+        words = KINDS[column.logicalType][1] + _between(low, high, "from")
         words += f" ({column.unit})" if column.unit else ""
-        shortest, longest = _lengths(column)
-        if shortest or longest:
-            words += f" of {shortest or 0} to {longest} characters" if longest else f" of at least {shortest} characters"
+        lengths = _between(*_lengths(column), "of") if column.logicalType == "string" else ""
+        words += f"{lengths} characters" if lengths else ""
         if column.logicalTypeOptions.pattern:
             words += f" that fits {column.logicalTypeOptions.pattern}"
     return words if _required(column) else f"{words}, or null"
@@ -78,7 +78,9 @@ def _field(column: Column) -> tuple[Any, Any]:
         kind = Literal[tuple(column.categories)]
     elif column.logicalType == "string":
         shortest, longest = _lengths(column)
-        kind = Annotated[str, Strict(), Field(min_length=shortest, max_length=longest, pattern=bounds.pattern)]
+        kind = Annotated[
+            str, Strict(), Field(min_length=shortest, max_length=longest, pattern=bounds.pattern)
+        ]
     elif column.logicalType in ("number", "integer"):
         low = bounds.minimum if bounds.minimum is not None else -FLOAT32
         high = bounds.maximum if bounds.maximum is not None else FLOAT32
@@ -100,8 +102,11 @@ def _required(column: Column) -> bool:
     return column.required or bool({Role.KEY, Role.TIME} & set(column.tags))
 
 
-def _range(column: Column) -> tuple[float | None, float | None]:
-    return column.logicalTypeOptions.minimum, column.logicalTypeOptions.maximum
+def _between(low: float | None, high: float | None, word: str) -> str:
+    """Bounds in words; "" where there are none."""
+    if low is not None and high is not None:
+        return f" of {low:g}" if low == high else f" {word} {low:g} to {high:g}"
+    return f" of at least {low:g}" if low is not None else f" of at most {high:g}" if high is not None else ""
 
 
 def _lengths(column: Column) -> tuple[int | None, int | None]:

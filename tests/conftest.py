@@ -1,9 +1,11 @@
-"""Fixtures that more than one part needs: a real, small release of the pilot flights."""
+"""Fixtures that more than one part needs: a real, small release of the pilot flights, and a server of it."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from tremplin.pilot import Pilot, load_pilot
 from tremplin.release import GoNoGo, Manifest, Release, make_keys, write_release
+from tremplin.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent
 JANUARY, FEBRUARY, MARCH = (datetime(2013, month, 1, tzinfo=UTC) for month in (1, 2, 3))
@@ -88,3 +91,58 @@ def release_factory(tmp_path_factory: pytest.TempPathFactory) -> ReleaseFactory:
     drafts.mkdir()
     later = rows[rows[pilot.contract.time] >= FEBRUARY].reset_index(drop=True)
     return ReleaseFactory(pilot, files, pipeline, later, private, public, drafts)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server in a process of its own, as ``tremplin serve`` starts it."""
+
+    url: str
+    process: subprocess.Popen[str]
+    settings: Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path, release_factory: ReleaseFactory) -> Settings:
+    """A home of its own, and the key that the factory's releases are signed with."""
+    return load_settings(
+        root=ROOT,
+        home=tmp_path / "home",
+        release_public_key=release_factory.public_key,
+        port=0,
+        live_poll_seconds=0.05,
+    )
+
+
+@pytest.fixture
+def serve(settings: Settings) -> Iterator[Callable[..., Served]]:
+    """Starts ``python -m serving`` on a free port; ``variables`` are added to its environment."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(**variables: str) -> Served:
+        given = {
+            "TREMPLIN_ROOT": str(settings.root),
+            "TREMPLIN_HOME": str(settings.home),
+            "TREMPLIN_RELEASE_PUBLIC_KEY": str(settings.release_public_key),
+            "TREMPLIN_LIVE_POLL_SECONDS": "0.05",
+            "TREMPLIN_PORT": "0",
+            **variables,
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving"],
+            cwd=ROOT,
+            env=os.environ | given,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert " on http://" in line, line
+        return Served(line.split()[-1], process, settings)
+
+    yield start
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.communicate(timeout=30)

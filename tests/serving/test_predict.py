@@ -1,0 +1,237 @@
+"""POST /predict: each row by its cohort's release, logged before it is answered; faults named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from tremplin.contract import Contract
+from tremplin.frame import model_frame
+from tremplin.live import Live, change
+from tremplin.release import Release
+from tremplin.settings import Settings
+from tremplin.store import open_store, predictions
+
+Ask = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def contract(release_factory: Any) -> Contract:
+    found: Contract = release_factory.pilot.contract
+    return found
+
+
+def logged(settings: Settings) -> list[sa.Row[Any]]:
+    with open_store(settings).connect() as connection:
+        return list(connection.execute(sa.select(predictions).order_by(predictions.c.prediction_id)))
+
+
+def test_the_scores_are_those_of_the_trained_pipeline(
+    release_factory: Any, champion: Release, ask: Ask, rows: list[dict[str, Any]], contract: Contract
+) -> None:
+    answers = ask("POST", "/predict", json={"rows": rows}).json()["predictions"]
+    trained = release_factory.pipeline.predict_proba(
+        model_frame(release_factory.rows.head(len(rows)), contract)
+    )[:, 1]
+    scores = np.array([answer["score"] for answer in answers])
+    assert np.abs(scores - trained).max() < 1e-5
+    assert len(set(scores.round(6))) > 50
+    assert [answer["key"] for answer in answers] == [row["flight_id"] for row in rows]
+    assert [answer["decision"] for answer in answers] == [score >= 0.33 for score in scores]
+    assert {answer["release"] for answer in answers} == {champion.id}
+    assert len({answer["prediction_id"] for answer in answers}) == len(rows)
+
+
+def test_one_row_gets_one_answer(champion: Release, ask: Ask, rows: list[dict[str, Any]]) -> None:
+    answer = ask("POST", "/predict", json=rows[0])
+    assert answer.status_code == 200
+    assert answer.json() | {"prediction_id": "", "score": 0.0, "decision": False} == {
+        "prediction_id": "", "key": rows[0]["flight_id"], "score": 0.0, "decision": False,
+        "release": champion.id, "cohort": "champion", "out_of_range": [],
+    }  # fmt: skip
+
+
+def test_what_is_answered_is_in_the_store_as_it_was_asked(
+    champion: Release, ask: Ask, rows: list[dict[str, Any]], settings: Settings
+) -> None:
+    answers = ask("POST", "/predict", json={"rows": rows[:20]}).json()["predictions"]
+    entries = {entry.prediction_id: entry for entry in logged(settings)}
+    assert len(entries) == 20
+    for row, answer in zip(rows, answers, strict=False):
+        entry = entries[answer["prediction_id"]]
+        assert (entry.pilot, entry.release_id, entry.cohort, entry.key) == (
+            "flights",
+            champion.id,
+            "champion",
+            row["flight_id"],
+        )
+        assert (entry.subject, entry.score, entry.decision) == (
+            row["desk"],
+            answer["score"],
+            answer["decision"],
+        )
+        assert entry.event_time.isoformat() == row["scheduled_departure"].replace(".000000Z", "+00:00")
+        time = {"scheduled_departure": entry.row["scheduled_departure"]}
+        assert entry.row == {**row, **time}
+        assert time["scheduled_departure"][:19] == row["scheduled_departure"][:19]
+
+
+def test_an_answer_that_cannot_be_logged_is_not_given(
+    champion: Release, client: Any, rows: list[dict[str, Any]], settings: Settings
+) -> None:
+    store = open_store(settings)
+
+    async def story() -> None:
+        async with client() as one:
+            with store.begin() as connection:
+                connection.execute(sa.text("alter table predictions rename to away"))
+            refused = await one.post("/predict", json={"rows": rows})
+            assert refused.status_code == 503
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert refused.headers["retry-after"] == "1"
+            assert "score" not in refused.text
+            assert "store cannot be written" in refused.json()["detail"]
+            assert "tremplin_log_failures_total 1.0" in (await one.get("/metrics")).text
+            with store.begin() as connection:
+                connection.execute(sa.text("alter table away rename to predictions"))
+            assert (await one.post("/predict", json={"rows": rows})).status_code == 200
+
+    _run(story())
+    assert len(logged(settings)) == len(rows)
+
+
+def test_a_locked_store_holds_up_answers_and_nothing_else(
+    champion: Release, client: Any, rows: list[dict[str, Any]], settings: Settings
+) -> None:
+    import asyncio
+
+    async def story() -> None:
+        async with client() as one:
+            with open_store(settings).connect() as lock:
+                lock.execute(sa.text("begin immediate"))
+                waiting = asyncio.create_task(one.post("/predict", json=rows[0]))
+                for _ in range(20):
+                    assert (await one.get("/livez")).status_code == 200
+                assert not waiting.done()
+                lock.rollback()
+            assert (await waiting).status_code == 200
+
+    _run(story())
+
+
+def test_each_subject_is_answered_by_its_cohorts_release(
+    release_factory: Any, ask: Ask, rows: list[dict[str, Any]], settings: Settings
+) -> None:
+    first, second = (release_factory(settings.releases, threshold=threshold).id for threshold in (0.33, 0.01))
+    state = Live(champion=first, challenger=second, share=0.5, rollout_key="wave")
+    change(open_store(settings), "flights", state, by="test", reason="wave")
+    answers = ask("POST", "/predict", json={"rows": rows}).json()["predictions"]
+    assert {answer["cohort"] for answer in answers} == {"champion", "challenger"}
+    for row, answer in zip(rows, answers, strict=True):
+        assert answer["key"] == row["flight_id"]
+        assert answer["cohort"] == state.cohort(row["desk"])
+        assert answer["release"] == state.release(answer["cohort"])
+        assert answer["decision"] == (answer["score"] >= (0.33 if answer["release"] == first else 0.01))
+    alone = [ask("POST", "/predict", json=row).json() for row in rows[:3]]
+    assert [one["cohort"] for one in alone] == [answer["cohort"] for answer in answers[:3]]  # sticky
+
+
+def test_values_that_training_never_saw_are_named(
+    champion: Release, ask: Ask, rows: list[dict[str, Any]]
+) -> None:
+    odd = {**rows[0], "temp": 119.5, "dest": "ZZZ"}
+    answer = ask("POST", "/predict", json=odd).json()
+    assert answer["out_of_range"] == ["temp", "dest"]
+
+
+def test_every_fault_names_row_field_got_and_expected(
+    champion: Release, ask: Ask, rows: list[dict[str, Any]], settings: Settings
+) -> None:
+    missing = {name: value for name, value in rows[0].items() if name != "carrier"}
+    faulty = [rows[0], {**rows[1], "origin": "CDG", "temp": 999, "colour": "blue"}, missing, "a row"]
+    answer = ask("POST", "/predict", json={"rows": faulty})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["errors"] == [
+        {"row": 1, "field": "origin", "got": '"CDG"', "expected": "one of EWR, JFK, LGA"},
+        {
+            "row": 1,
+            "field": "temp",
+            "got": "999",
+            "expected": "a number from -20 to 120 (degree Fahrenheit), or null",
+        },
+        {"row": 1, "field": "colour", "got": '"blue"', "expected": "no such field"},
+        {"row": 2, "field": "carrier", "got": "nothing", "expected": "text of 2 characters"},
+        {"row": 3, "field": "", "got": '"a row"', "expected": "an object with the contract's fields"},
+    ]
+    assert answer.json()["detail"] == '5 faults; row 1, origin: got "CDG", expected one of EWR, JFK, LGA.'
+    assert logged(settings) == []  # all or none
+
+
+def test_no_more_than_twenty_faults_are_listed(champion: Release, ask: Ask) -> None:
+    answer = ask("POST", "/predict", json={"rows": [{}] * 5000})
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 20
+    assert answer.json()["detail"].startswith("The first 20 faults")
+
+
+def test_a_long_wrong_value_is_cut(champion: Release, ask: Ask, rows: list[dict[str, Any]]) -> None:
+    answer = ask("POST", "/predict", json={**rows[0], "flight_id": "x" * 10_000})
+    assert len(answer.json()["errors"][0]["got"]) == 101
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        (b"", 400, "not JSON"),
+        (b"{", 400, "not JSON"),
+        (b"\xff\xfe", 400, "not JSON"),
+        (b"[" * 100_000, 400, "not JSON"),
+        (b"[]", 422, "fields"),
+        (b"null", 422, "fields"),
+        (b'{"rows": []}', 422, "1 to 5,000 rows"),
+        (b'{"rows": [{}], "more": 1}', 422, "faults"),
+        (b'{"rows": {}}', 422, "no such field"),
+        (b'{"rows": [' + b"{}," * 5000 + b"{}]}", 422, "faults"),
+        (b'{"flight_id": "a\\u0000"}', 422, "U+0000"),
+        (b" " * (8 * 2**20 + 1), 413, "8 MiB"),
+    ],
+)
+def test_a_body_that_is_no_request_is_refused(
+    champion: Release, ask: Ask, body: bytes, status: int, reason: str
+) -> None:
+    answer = ask("POST", "/predict", content=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert reason in answer.text
+
+
+def test_nothing_stands_beside_the_rows(champion: Release, ask: Ask, rows: list[dict[str, Any]]) -> None:
+    answer = ask("POST", "/predict", json={"rows": rows, "threshold": 0.1})
+    assert (answer.status_code, "nothing beside it" in answer.json()["detail"]) == (422, True)
+
+
+def test_not_a_number_is_refused_where_json_lets_it_pass(
+    champion: Release, ask: Ask, rows: list[dict[str, Any]]
+) -> None:
+    for value, written in ((float("nan"), "NaN"), (float("inf"), "Infinity")):
+        answer = ask("POST", "/predict", content=json.dumps({**rows[0], "temp": value}))
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["got"] == written
+
+
+def test_without_a_release_nothing_is_predicted(ask: Ask, rows: list[dict[str, Any]]) -> None:
+    answer = ask("POST", "/predict", json=rows[0])
+    assert answer.status_code == 503
+    assert "run tremplin approve" in answer.json()["detail"]
+
+
+def _run(story: Any) -> None:
+    import asyncio
+
+    asyncio.run(story)

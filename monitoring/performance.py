@@ -106,9 +106,7 @@ def _measured(labelled: pd.DataFrame, pilot: Pilot, minimum: int) -> tuple[Measu
     cost = costs.false_alarm * flagged * (1 - positive) + costs.missed * (1 - flagged) * positive
     events, ones, hits = total(positive), total(np.ones(len(labelled))), total(flagged * positive)
     return Measures(
-        roc_auc=ratio(
-            np.einsum("bi,ij,bj->b", weights, pairs, weights, optimize=True), events * (ones - events)
-        ),
+        roc_auc=ratio(((weights @ pairs) * weights).sum(axis=1), events * (ones - events)),
         brier=ratio(total((score - positive) ** 2), ones),
         calibration_ratio=ratio(events, total(score)),
         precision=ratio(hits, total(flagged)) if flagged.any() else None,

@@ -54,7 +54,9 @@ def replay(
     """
     begun = perf_counter()
     contract = pilot.contract
-    known = _answered(engine, pilot.name)
+    if rows.empty:
+        return ReplayFacts(0, 0, 0, 0.0)
+    known = _answered(engine, pilot.name, rows[contract.time])
     waiting = rows[~rows[contract.key].astype(str).isin(known)].sort_values([contract.time, contract.key])
     sent = batches = 0
     with httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client:
@@ -105,10 +107,11 @@ def _iso(times: pd.Series) -> list[str | None]:
     return [None if text == "NaT" else text for text in texts.tolist()]
 
 
-def _answered(engine: Engine, pilot: str) -> set[str]:
-    """Keys that the store has a prediction for."""
+def _answered(engine: Engine, pilot: str, times: pd.Series) -> set[str]:
+    """Keys of events in that span that the store has a prediction for."""
+    span = predictions.c.event_time.between(times.min().to_pydatetime(), times.max().to_pydatetime())
     with engine.connect() as connection:
-        return set(connection.scalars(sa.select(predictions.c.key).where(predictions.c.pilot == pilot)))
+        return set(connection.scalars(sa.select(predictions.c.key).where(predictions.c.pilot == pilot, span)))
 
 
 def _batches(rows: pd.DataFrame, contract: Contract) -> Iterator[list[dict[str, Any]]]:

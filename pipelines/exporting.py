@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tremplin.contract import Contract
 from tremplin.errors import TremplinError
+from tremplin.pilot import Pilot
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OPSET = {"": 17, "ai.onnx.ml": 3}  # fixed: the same pipeline gives the same bytes whatever ONNX is installed
+MADE_UP = 499  # rows to try a conversion on; prime, so that strides differ
 
 
 def export_onnx(pipeline: Any, contract: Contract) -> bytes:
@@ -44,6 +49,48 @@ def export_onnx(pipeline: Any, contract: Contract) -> bytes:
         _declare_opset(model)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def check_convertible(pilot: Pilot) -> None:
+    """Prove on a made-up sample that the baseline and every candidate fit and convert, transformer included.
+
+    Raises:
+        TremplinError: one does not; the step is named.
+    """
+    from pipelines.fitting import fit
+    from tremplin.frame import model_frame
+
+    frame = model_frame(_made_up(pilot.contract), pilot.contract)
+    labels = np.resize([0.0, 1.0], len(frame))
+    for name in ("baseline", *pilot.file.model.candidates):
+        try:
+            fitted = fit(pilot, pilot.file.model, name, frame, labels)
+        except Exception as error:
+            raise TremplinError(
+                f"{pilot.folder}: {name} does not fit on rows made from the contract's ranges and examples: "
+                f"{type(error).__name__}: {str(error).strip().splitlines()[0]} Mend features.py or model.py."
+            ) from error
+        export_onnx(fitted, pilot.contract)
+
+
+def _made_up(contract: Contract) -> pd.DataFrame:
+    """Rows within the contract: numbers along their range, categories in turn."""
+    import pandas as pd
+
+    step = np.arange(MADE_UP)
+    columns: dict[str, Any] = {}
+    for feature in contract.features:
+        if feature.numeric:
+            low, high = feature.logicalTypeOptions.minimum or 0.0, feature.logicalTypeOptions.maximum
+            top = low + 1 if high is None else high
+            # Each feature has a stride of its own, or all columns would be one.
+            place = step * (7 + 2 * len(columns)) % MADE_UP / (MADE_UP - 1)
+            columns[feature.name] = low + (top - low) * place
+        else:
+            columns[feature.name] = np.resize(
+                np.array(feature.categories or feature.examples, dtype=object), MADE_UP
+            )
+    return pd.DataFrame(columns)
 
 
 def _convert(step: str, fitted: Any, inputs: list[tuple[str, Any]], **options: bool) -> Any:

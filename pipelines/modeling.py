@@ -9,26 +9,26 @@ Evidence: ``4-modeling.json``.
 
 from __future__ import annotations
 
-import io
+import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from pipelines.exporting import export_onnx
+from pipelines.fitting import brier, fit, labels_of
 from pipelines.profiling import profile, reference_sample
 from pipelines.stages import progress, read_table, run, table_bytes, write_json, write_whole
 from tremplin.contract import Contract
 from tremplin.frame import model_frame
 from tremplin.paths import Paths
-from tremplin.pilot import Model, Pilot
-
-Floats = NDArray[np.float64]
+from tremplin.pilot import Pilot
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,6 @@ class Trained:
     evidence: dict[str, Any]
 
 
-def labels_of(rows: pd.DataFrame, contract: Contract) -> Floats:
-    """The target as 0.0 or 1.0, shape (n,)."""
-    labels: Floats = rows[contract.target].to_numpy("float64")
-    return labels
-
-
 def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
     """Choose among the candidates of the pilot and fit the winner on all ``rows`` (labelled, in order of time).
 
@@ -56,13 +50,17 @@ def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
     contract, settings = pilot.contract, pilot.file.model
     frame, labels = model_frame(rows, contract), labels_of(rows, contract)
     folds = list(time_folds(rows, contract, count=settings.folds, timezone=pilot.file.data.timezone))
+
+    def later_brier(name: str, fold: tuple[NDArray[np.intp], NDArray[np.intp]]) -> float:
+        known, later = fold
+        fitted = fit(pilot, settings, name, frame.iloc[known], labels[known])
+        return brier(labels[later], fitted.predict_proba(frame.iloc[later])[:, 1])
+
     scores: dict[str, list[float]] = {}
-    for name in ("baseline", *settings.candidates):
-        scores[name] = []
-        for known, later in folds:
-            fitted = fit(pilot, settings, name, frame.iloc[known], labels[known])
-            scores[name].append(brier(labels[later], fitted.predict_proba(frame.iloc[later])[:, 1]))
-        progress(f"{name}: Brier {np.mean(scores[name]):.4f} over {len(folds)} folds")
+    with ThreadPoolExecutor(settings.threads) as pool:
+        for name in ("baseline", *settings.candidates):
+            scores[name] = list(pool.map(partial(later_brier, name), folds))
+            progress(f"{name}: Brier {np.mean(scores[name]):.4f} over {len(folds)} folds")
     winner = choose({name: scores[name] for name in settings.candidates})
     pipeline = fit(pilot, settings, winner, frame, labels)
     evidence = {
@@ -79,24 +77,13 @@ def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
     return Trained(pipeline, baseline, export_onnx(pipeline, contract), evidence)
 
 
-def fit(pilot: Pilot, settings: Model, name: str, frame: pd.DataFrame, labels: Floats) -> Pipeline:
-    """The pilot's transformer and one of its estimators (``baseline`` or a candidate), fitted on features of the model."""
-    if name == "baseline":
-        estimator = pilot.model.baseline()
-    else:
-        estimator = pilot.model.candidates(settings.candidates, seed=settings.seed, threads=settings.threads)[
-            name
-        ]
-    steps = [("features", pilot.features.transformer()), ("estimator", estimator)]
-    return Pipeline(steps).fit(frame, labels.astype("int64"))
-
-
 def time_folds(
     rows: pd.DataFrame, contract: Contract, *, count: int, timezone: str
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Positions of ``count`` pairs (known, later): the days are cut into ``count + 1`` parts, each later part meets all before it.
+    """Positions of ``count`` pairs (known, later).
 
-    A row whose label became known after the first midnight of the later part is in neither.
+    The days are cut into ``count + 1`` parts, and each part after the first meets all the days before it. A row whose
+    label became known after the first midnight of the later part is in neither.
     """
     days = rows[contract.time].dt.tz_convert(timezone).dt.normalize()
     every = np.array(sorted(days.unique()))
@@ -121,11 +108,6 @@ def choose(scores: dict[str, list[float]]) -> str:
     return best
 
 
-def brier(labels: Floats, scores: Floats) -> float:
-    """Mean squared error of a probability (Brier 1950)."""
-    return float(np.mean((scores - labels) ** 2))
-
-
 def _standard_error(values: list[float]) -> float:
     return float(np.std(values, ddof=1) / len(values) ** 0.5)
 
@@ -142,19 +124,12 @@ def _fold(
     }
 
 
-def pickled(pipeline: Pipeline) -> bytes:
-    """The fitted pipeline's bytes; they never leave the machine that trains."""
-    sink = io.BytesIO()
-    joblib.dump(pipeline, sink, protocol=5)
-    return sink.getvalue()
-
-
 def stage(pilot: Pilot, paths: Paths) -> None:
     """Files in, files out."""
     rows = read_table(paths.prepared / "train.parquet")
     trained = train(rows, pilot)
-    write_whole(paths.model / "pipeline.pkl", pickled(trained.pipeline))
-    write_whole(paths.model / "baseline.pkl", pickled(trained.baseline))
+    write_whole(paths.model / "pipeline.pkl", pickle.dumps(trained.pipeline, protocol=5))
+    write_whole(paths.model / "baseline.pkl", pickle.dumps(trained.baseline, protocol=5))
     write_whole(paths.model / "model.onnx", trained.onnx)
     write_json(paths.model / "profile.json", profile(rows, pilot.contract, paths.model / "model.onnx"))
     sample = reference_sample(rows, pilot.contract, pilot.file.monitoring.drift_sample, pilot.file.model.seed)

@@ -26,8 +26,10 @@ def _figure(columns: int = 1, height: float = 4.0) -> tuple[Figure, list[Axes]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.5 * columns, height), layout="constrained")
+    figure = Figure(figsize=(5.5 * columns, height))
     FigureCanvasAgg(figure)
+    # Fixed margins: a layout that measures its own texts draws everything twice.
+    figure.subplots_adjust(left=0.13 / columns, right=0.98, bottom=0.8 / height, top=0.95, wspace=0.25)
     axes = [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
@@ -143,6 +145,7 @@ def _by_site(evidence: Mapping[str, Any], folder: Path) -> None:
 def _importance(lost: Mapping[str, float], folder: Path) -> None:
     names = sorted(lost, key=lambda name: lost[name])
     figure, (ax,) = _figure(height=1 + 0.25 * len(names))
+    figure.subplots_adjust(left=0.35)
     ax.barh(names, [lost[name] for name in names], color=MODEL)
     ax.set_xlabel("ROC AUC lost when shuffled")
     _save(figure, folder, "importance")

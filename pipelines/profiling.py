@@ -21,7 +21,7 @@ def reference_sample(rows: pd.DataFrame, contract: Contract, size: int, seed: in
 
 
 def profile(rows: pd.DataFrame, contract: Contract, onnx: Path) -> dict[str, Any]:
-    """``profile.json``: by feature, the range or the categories of training and the shares of its bins; smoke rows and their scores."""
+    """``profile.json``: for each feature the range or categories of training and the shares of its bins; smoke rows, scored."""
     smoke = smoke_rows(rows, contract)
     columns = {feature.name: [row[feature.name] for row in smoke] for feature in contract.features}
     numeric = [feature for feature in contract.features if feature.numeric]

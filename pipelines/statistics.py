@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipelines.comparison import Bootstrap, Estimate, Floats, auc, calibration_error
 
-GRID = 10_000  # scores are rounded to this many steps for the draws of a ranking (never for its value)
+GRID = 2_000  # scores are rounded to this many steps for the draws of a ranking (never for its value)
 BATCH = 100  # draws at a time: what bounds memory
 
 
@@ -85,16 +85,16 @@ class Draws:
 
     def _table(self, values: Floats, groups: NDArray[np.intp], count: int) -> Floats:
         cell = self._day * count + groups
-        return np.bincount(cell, weights=values, minlength=self.days * count).reshape(self.days, count)
+        sums: Floats = np.bincount(cell, weights=values, minlength=self.days * count).astype(np.float64)
+        return sums.reshape(self.days, count)
 
 
 def average_precision(labels: Floats, scores: Floats) -> float:
     """Mean precision over the positives, each at its own score."""
-    levels, level = np.unique(scores, return_inverse=True)
-    counts = [
-        np.bincount(level, weights=side, minlength=len(levels))[None, :] for side in (labels, 1 - labels)
-    ]
-    return float(_ranking(*counts)[1][0])
+    _, level = np.unique(scores, return_inverse=True)
+    positive: Floats = np.bincount(level, weights=labels).astype(np.float64)
+    negative: Floats = np.bincount(level, weights=1 - labels).astype(np.float64)
+    return float(_ranking(positive[None, :], negative[None, :])[1][0])
 
 
 def _ranking(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:

@@ -69,7 +69,7 @@ def feature_auc(labelled: pd.DataFrame, contract: Contract, *, timezone: str) ->
         return {feature.name: None for feature in contract.features}
     labels = labelled[contract.target].to_numpy("float64")
     odd = days_of(labelled[contract.time], timezone) % 2 == 1
-    found = {}
+    found: dict[str, float | None] = {}
     for feature in contract.features:
         bins = _bins(labelled[feature.name], feature)
         scores = np.where(odd, _rates(bins, labels, ~odd), _rates(bins, labels, odd))
@@ -82,10 +82,9 @@ def _bins(values: pd.Series, feature: Column) -> NDArray[np.intp]:
     if not feature.numeric:
         return pd.factorize(values)[0] + 1
     numbers = values.to_numpy("float64", na_value=np.nan)
+    present = numbers[~np.isnan(numbers)]
     edges = (
-        np.unique(np.nanquantile(numbers, np.linspace(0, 1, QUANTILES + 1)[1:-1]))
-        if values.notna().any()
-        else []
+        np.unique(np.quantile(present, np.linspace(0, 1, QUANTILES + 1)[1:-1])) if len(present) else present
     )
     return np.where(np.isnan(numbers), 0, np.searchsorted(edges, numbers, side="left") + 1)
 

@@ -51,4 +51,6 @@ LABEL org.opencontainers.image.title="tremplin-serving" \
 
 FROM serving AS released
 # <id>/ directories, release.pub and live.json (which release an empty store begins with).
+ARG PILOT=flights
+ENV TREMPLIN_PILOT=${PILOT}
 COPY releases/ /releases/

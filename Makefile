@@ -1,6 +1,8 @@
 # The one vocabulary of commands: people, hooks and CI call these targets.
 PILOT ?= flights
 IMAGE ?= tremplin/serving:dev
+# Whose pages and releases are shown: the demo's once it has run, else the checkout's (WORKSPACE=.).
+WORKSPACE ?= $(if $(wildcard .tremplin/demo/pilots),demo,.)
 # The interpreter to make .venv with; empty: the first of python3.13, 3.12, 3.11 and python3 that fits.
 PYTHON ?=
 BIN := .venv/bin
@@ -46,10 +48,10 @@ format: setup ## format and repair what ruff can
 	$(BIN)/ruff format .
 
 serve: setup ## serve what is live over HTTP
-	@$(BIN)/tremplin --pilot $(PILOT) serve
+	@$(BIN)/tremplin --pilot $(PILOT) --workspace $(WORKSPACE) serve
 
 ui: setup ## open the pages of MLflow and Prefect
-	@$(BIN)/tremplin --pilot $(PILOT) ui
+	@$(BIN)/tremplin --pilot $(PILOT) --workspace $(WORKSPACE) ui
 
 bench: setup ## measure the pipeline against a plain script
 	@$(BIN)/python -m benchmarks.pipeline

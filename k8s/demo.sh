@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 registry=${REGISTRY:-127.0.0.1:5000}
 namespace=${NAMESPACE:-tremplin-demo}
+export TREMPLIN_PILOT=${PILOT:-flights}
 home=${TREMPLIN_HOME:-.tremplin/demo/.tremplin}
 die() { echo "demo-cluster: $*" >&2; exit 1; }
 say() { printf 'demo-cluster: %4d s  %s\n' $SECONDS "$*"; }

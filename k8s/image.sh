@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 die() { echo "image: $*" >&2; exit 1; }
 
 image=${IMAGE:-tremplin/serving:dev}
+export TREMPLIN_PILOT=${PILOT:-flights}
 home=${TREMPLIN_HOME:-.tremplin/demo/.tremplin}
 [ -n "$(ls "$home"/releases/*/release.json 2>/dev/null)" ] || die "there is no release in $home/releases: run make demo first"
 [ -n "$(ls wheels/tremplin-*.whl 2>/dev/null)" ] || die "there is no wheelhouse: run make wheels first"
@@ -26,7 +27,8 @@ revision=$(git rev-parse HEAD 2>/dev/null || true)
 echo "image: building $image"
 # The classic builder, where there is no other, and BuildKit both take this.
 log=$(mktemp)
-if ! docker build --network host --build-arg REVISION="$revision" --target released -t "$image" "$context" >"$log" 2>&1; then
+if ! docker build --network host --target released -t "$image" \
+  --build-arg REVISION="$revision" --build-arg PILOT="$TREMPLIN_PILOT" "$context" >"$log" 2>&1; then
   tail -30 "$log" >&2
   rm -f "$log"
   die "the build failed, see above"

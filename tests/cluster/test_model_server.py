@@ -37,11 +37,11 @@ while time.monotonic() < end:
     time.sleep(0.02)
 print(json.dumps(said))
 """
-# The status of the pod's own readiness.
-READY = """
-import urllib.error, urllib.request
+# The status of one of the pod's own pages.
+STATUS = """
+import sys, urllib.error, urllib.request
 try:
-    print(urllib.request.urlopen("http://127.0.0.1:8000/readyz", timeout=5).status)
+    print(urllib.request.urlopen("http://127.0.0.1:8000" + sys.argv[1], timeout=5).status)
 except urllib.error.HTTPError as error:
     print(error.code)
 """
@@ -198,6 +198,28 @@ def test_a_pod_that_is_evicted_costs_no_answer_and_the_budget_keeps_the_other(de
     assert int(deployed.python(second, COUNT)) - before == said["200 True"]
 
 
+def test_the_database_goes_and_comes_back(deployed: Deployed) -> None:
+    row = json.dumps(a_row(deployed))
+    pods = {name(pod): pod["status"]["containerStatuses"][0]["restartCount"] for pod in deployed.pods()}
+    deployed.kubectl("scale", "statefulset/postgres", "--replicas=0")
+    try:
+        deployed.kubectl("wait", "--for=delete", "pod/postgres-0", "--timeout=60s")
+        said = json.loads(deployed.python("client", TRAFFIC, "2", row))
+        assert "200 True" not in said  # what cannot be logged is not said
+        assert deployed.python(next(iter(pods)), STATUS, "/release").strip() == "200"
+    finally:
+        deployed.kubectl("scale", "statefulset/postgres", "--replicas=1")
+        deployed.kubectl("rollout", "status", "statefulset/postgres", "--timeout=120s")
+    until(
+        lambda: list(json.loads(deployed.python("client", TRAFFIC, "1", row))) == ["200 True"],
+        60,
+        "answers again",
+    )
+    assert {
+        name(pod): pod["status"]["containerStatuses"][0]["restartCount"] for pod in deployed.pods()
+    } == pods
+
+
 def test_an_altered_release_never_becomes_ready_and_the_old_pods_go_on(deployed: Deployed) -> None:
     altered = "tremplin/serving:altered"
     dockerfile = (
@@ -217,7 +239,7 @@ def test_an_altered_release_never_becomes_ready_and_the_old_pods_go_on(deployed:
             return "was altered" in done.stdout + done.stderr
 
         until(refused, 60, "the server's refusal in its log")
-        assert deployed.python(new, READY).strip() == "503"
+        assert deployed.python(new, STATUS, "/readyz").strip() == "503"
         ready = {name(pod): is_ready(pod) for pod in deployed.pods()}
         assert ready == {**dict.fromkeys(before, True), new: False}
         row = a_row(deployed)

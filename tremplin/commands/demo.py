@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from tremplin.commands.demo_world import World
 
 RETRAINING_SECONDS = 300
-# Appended to model.py in a workspace of its own: an honest fit of a model that can ask one question only.
-WORSE_MODEL = '''
+# Appended to model.py in a workspace of its own: one random tree, grown until it knows its training rows by heart.
+WORSE_MODEL = """
 
 def candidates(parameters, *, seed, threads):
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.tree import DecisionTreeClassifier
+    from sklearn.tree import ExtraTreeClassifier
 
-    tree = DecisionTreeClassifier(max_depth=1, random_state=seed)
+    tree = ExtraTreeClassifier(min_samples_leaf=3, random_state=seed)
     return {name: make_pipeline(SimpleImputer(), tree) for name in parameters}
-'''
+"""
 
 
 def demo(ctx: typer.Context) -> None:
@@ -93,7 +93,7 @@ def blocked_model(world: World) -> None:
     from tremplin.workspace import make_workspace
 
     given, as_of = world.given, world.answered_until
-    with world.story.chapter("The same gate, a worse model: a tree that asks one question"):
+    with world.story.chapter("The same gate, a worse model: a tree that knows its training rows by heart"):
         root = make_workspace(given.settings.root, given.settings.home / "worse")
         with (root / "pilots" / given.pilot.name / "model.py").open("a", encoding="utf-8") as file:
             file.write(WORSE_MODEL)

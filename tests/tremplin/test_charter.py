@@ -1,0 +1,56 @@
+"""The charter: a use that may be built, people who answer for it, a threshold that follows from the costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tremplin.conftest import Edit
+from tremplin.errors import ConfigurationError
+from tremplin.pilot import load_pilot
+
+
+def test_people_and_what_they_may(root: Path) -> None:
+    charter = load_pilot("flights", root).charter
+    owner = charter.person(charter.owner)
+    assert owner is not None
+    assert "approve" in owner.may
+    assert charter.person("Nobody") is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "risk_class: minimal",
+            "risk_class: prohibited",
+            "a prohibited use (AI Act, article 5) cannot be built or served",
+        ),
+        ("risk_class: minimal", "risk_class: unknown", "got 'unknown'"),
+        ("owner: Camille Laurent", "owner: Somebody Else", "the owner 'Somebody Else' is not among `people`"),
+        ("[approve, halt]", "[halt]", "nobody in `people` may `approve`"),
+        ("[author]", "[halt]", "nobody in `people` may `author`"),
+        ("[author]", "[everything]", "got 'everything'"),
+        (
+            "decision_threshold: 0.33",
+            "decision_threshold: 0.5",
+            "a false alarm at 60 and a miss at 120 make 0.33 the cheapest threshold",
+        ),
+        ("decision_threshold: 0.33", "decision_threshold: 1.2", "got 1.2"),
+        ("false_alarm: 60", "false_alarm: -60", "got -60"),
+        ("retention_days: 730", "retention_days: 0", "got 0"),
+        ("purposes: [Planning of ground operations]", "purposes: []", "charter.gdpr.purposes"),
+        ("  title: Late arrivals from New York\n", "", "`charter.title` is missing"),
+    ],
+)
+def test_what_may_not_be_is_refused(root: Path, edit: Edit, old: str, new: str, said: str) -> None:
+    edit("pilot.yaml", old, new)
+    with pytest.raises(ConfigurationError) as caught:
+        load_pilot("flights", root)
+    assert said in str(caught.value)
+
+
+def test_a_threshold_near_the_cheapest_is_accepted(root: Path, edit: Edit) -> None:
+    edit("pilot.yaml", "decision_threshold: 0.33", "decision_threshold: 0.37")
+    assert load_pilot("flights", root).charter.decision_threshold == 0.37

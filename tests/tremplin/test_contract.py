@@ -1,0 +1,129 @@
+"""The contract: what it says of the pilot, and every contradiction that it refuses."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests.tremplin.conftest import ROOT, Edit
+from tremplin.contract import Contract, Role, contract_hash, load_contract
+from tremplin.errors import ConfigurationError
+
+CONTRACT = "contract.yaml"
+ENUM = "        enum: [{value: EWR}, {value: JFK}, {value: LGA}]\n"
+MILES = "        logicalTypeOptions: {minimum: 10, maximum: 6000}\n"
+DESK = "        tags: [subject]\n        required: true\n        classification: "
+SITE = "        tags: [site, feature]\n"
+TARGET = "        tags: [target]\n"
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return load_contract(ROOT / "pilots" / "flights" / CONTRACT)
+
+
+def refusal(root: Path) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_contract(root / "pilots" / "flights" / CONTRACT)
+    return str(caught.value)
+
+
+def test_every_column_has_its_part(contract: Contract) -> None:
+    assert (contract.key, contract.time, contract.site) == ("flight_id", "scheduled_departure", "origin")
+    assert (contract.subject, contract.target, contract.label_time) == ("desk", "late", "late_known_at")
+    assert len(contract.columns) == 24
+    assert len(contract.features) == 19
+    assert {c.name for c in contract.columns} - {c.name for c in contract.request_columns} == {
+        "late",
+        "late_known_at",
+    }
+    assert [c.name for c in contract.with_role(Role.SITE)] == ["origin"]
+
+
+def test_a_column_tells_its_unit_categories_and_kind(contract: Contract) -> None:
+    distance, origin = contract.column("distance"), contract.column("origin")
+    assert (distance.unit, distance.numeric, distance.purpose, distance.categories) == (
+        "mile",
+        True,
+        None,
+        None,
+    )
+    assert (origin.unit, origin.numeric, origin.categories) == (None, False, ["EWR", "JFK", "LGA"])
+    assert contract.column("late").numeric
+    with pytest.raises(KeyError, match="tailnum"):
+        contract.column("tailnum")
+
+
+def test_it_does_not_change_after_loading(contract: Contract) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        contract.version = "2"  # type: ignore[misc]  # the refusal is what is tested
+
+
+def test_site_and_subject_are_optional(root: Path, edit: Edit) -> None:
+    edit(CONTRACT, SITE, "        tags: [feature]\n")
+    edit(CONTRACT, "        tags: [subject]\n", "")
+    found = load_contract(root / "pilots" / "flights" / CONTRACT)
+    assert found.site is None
+    assert found.subject is None
+
+
+def test_the_hash_is_that_of_the_bytes(root: Path, edit: Edit) -> None:
+    path = root / "pilots" / "flights" / CONTRACT
+    before = contract_hash(path)
+    assert before == hashlib.sha256(path.read_bytes()).hexdigest()
+    edit(CONTRACT, "version: 1.0.0", "version: 1.0.1")
+    assert contract_hash(path) != before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("kind: DataContract", "kind: Contract", "got 'Contract'"),
+        ("- name: carrier\n", "- name: Carrier Code\n", "got 'Carrier Code'"),
+        ("- name: carrier\n", "- name: dest\n", "described twice: dest"),
+        ("        tags: [key]\n", "", "exactly one column must have the tag `key`; found none"),
+        (TARGET, "        tags: [target, key]\n", "exactly one column must have the tag `key`; found ['flight_id', 'late']"),
+        (TARGET, "        tags: [target, feature]\n", "the target cannot be a feature"),
+        (TARGET, "        tags: [target, site]\n", "at most one column may have the tag `site`"),
+        (TARGET, "        tags: [goal]\n", "got 'goal'"),
+        (MILES, "        logicalTypeOptions: {minimum: 7, maximum: 6}\n",
+         "column distance: minimum 7.0 is above maximum 6.0"),
+        (MILES, "        logicalTypeOptions: {min: 10}\n", "is not a known key"),
+        (ENUM, ENUM + "        logicalTypeOptions: {pattern: 1}\n", "logicalTypeOptions.pattern"),
+        (DESK + "internal", DESK + "personal", "column desk is personal and has no customProperty `purpose`"),
+        ("        examples: [EWR]\n", "        examples: []\n", "examples"),
+        ("property: unit, value: mile}", "property: colour, value: mile}", "got 'colour'"),
+    ],
+)  # fmt: skip
+def test_a_contradiction_is_refused_by_name(root: Path, edit: Edit, old: str, new: str, said: str) -> None:
+    edit(CONTRACT, old, new)
+    assert said in refusal(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("scheduled_departure", ("Type: timestamp", "Type: string"), "the column with the tag `time` must be a timestamp"),
+        ("late_known_at", ("logicalType: timestamp", "logicalType: number"), "the tag `label_time` must be a timestamp"),
+        ("scheduled_departure", ("tags: [time]", "tags: [time, feature]"), "a timestamp cannot be a feature"),
+        ("distance", ("        tags", "        enum: [{value: a}]\n        tags"), "`enum` is for strings, not number"),
+        ("dest", ("public", "special\n        customProperties: [{property: purpose, value: x}]"),
+         "column dest is special-category data and cannot be a feature"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_one_column_has_its_line(
+    root: Path, name: str, change: tuple[str, str], said: str
+) -> None:
+    path = root / "pilots" / "flights" / CONTRACT
+    head, mark, tail = path.read_text("utf-8").partition(f"      - name: {name}\n")
+    assert mark
+    path.write_text(head + mark + tail.replace(*change, 1), "utf-8")
+    assert said in refusal(root)
+
+
+def test_a_model_without_features_is_refused(root: Path, edit: Edit) -> None:
+    edit(CONTRACT, SITE, "        tags: [site]\n")
+    edit(CONTRACT, "        tags: [feature]\n", "")
+    assert "no column has the tag `feature`" in refusal(root)

@@ -1,0 +1,113 @@
+"""A pilot's folder: all its faults at once, with file and line; its code loaded by path."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.tremplin.conftest import ROOT, Edit
+from tremplin.errors import ConfigurationError
+from tremplin.pilot import list_pilots, load_pilot
+
+
+def refusal(root: Path, name: str = "flights") -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        load_pilot(name, root)
+    return caught.value
+
+
+def test_the_default_pilot_loads_and_its_code_answers() -> None:
+    pilot = load_pilot("flights", ROOT)
+    assert "flights" in list_pilots(ROOT)
+    assert pilot.contract_hash
+    rows = pilot.source.fetch(datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2013, 1, 1, 12, tzinfo=UTC))
+    assert list(rows) == [column.name for column in pilot.contract.columns]
+    assert hasattr(pilot.features.transformer(), "fit")
+    assert hasattr(pilot.model.baseline(), "fit")
+    assert pilot.source is pilot.source
+
+
+def test_an_unknown_pilot_names_the_known_ones(root: Path) -> None:
+    assert "there is no pilot 'flihgts' here; known: flights" in str(refusal(root, "flihgts"))
+    assert "known: none" in str(refusal(root / "pilots"))
+
+
+def test_faults_of_both_files_are_named_at_once_with_their_lines(root: Path, edit: Edit) -> None:
+    edit("pilot.yaml", "  freshness_days: 7\n", "")
+    seed = edit("pilot.yaml", "seed: 20130101", "seed: soon")
+    kind = edit("contract.yaml", "kind: DataContract", "kind: Data")
+    error = refusal(root)
+    found = {(fault.file.name, fault.line) for fault in error.faults}
+    assert {("pilot.yaml", seed), ("contract.yaml", kind)} <= found
+    assert "3 faults to mend" in str(error)
+    assert f"pilot.yaml:{seed}: `model.seed`" in str(error)
+    assert "got 'soon'" in str(error)
+    assert "`data.freshness_days` is missing" in str(error)
+
+
+def test_a_missing_file_is_named(root: Path) -> None:
+    (root / "pilots" / "flights" / "contract.yaml").unlink()
+    assert "contract.yaml: the file is missing" in str(refusal(root))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "evaluation_days: 30",
+            "evaluation_days: 180",
+            "evaluation_days takes more than half of window_days",
+        ),
+        ("waves: [0.15, 0.50, 1.0]", "waves: [0.5, 0.15, 1.0]", "waves must grow and end at 1"),
+        ("waves: [0.15, 0.50, 1.0]", "waves: [0.15, 0.5]", "waves must grow and end at 1"),
+        ("worse_windows: 2", "worse_windows: 4", "worse_windows is more than of_last"),
+        ("confidence: 0.95", "confidence: 1.5", "got 1.5"),
+        ("drift_sample: 20000", "drift_sample: 10", "got 10"),
+        ("folds: 3", "folds: 1", "got 1"),
+        ("window: month", "window: fortnight", "got 'fortnight'"),
+        ("monitoring:\n", "monitoring:\n  speed: 3\n", "`monitoring.speed` is not a known key"),
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused(root: Path, edit: Edit, old: str, new: str, said: str) -> None:
+    edit("pilot.yaml", old, new)
+    assert said in str(refusal(root))
+
+
+PERSONAL = """tags: [subject]
+        required: true
+        classification: personal
+        customProperties: [{{property: purpose, value: {}}}]
+"""
+DESK = "tags: [subject]\n        required: true\n        classification: internal\n"
+
+
+def test_the_charter_and_the_contract_may_not_contradict_each_other(root: Path, edit: Edit) -> None:
+    edit("contract.yaml", DESK, PERSONAL.format("Marketing"))
+    error = str(refusal(root))
+    assert "column desk is personal, and the charter says there is no personal data" in error
+    assert "column desk: its purpose 'Marketing' is not among the charter's gdpr.purposes" in error
+
+
+def test_a_personal_column_with_a_declared_purpose_is_accepted(root: Path, edit: Edit) -> None:
+    edit("contract.yaml", DESK, PERSONAL.format("Planning of ground operations"))
+    edit("pilot.yaml", "personal_data: false", "personal_data: true")
+    assert load_pilot("flights", root).contract.column("desk").purpose == "Planning of ground operations"
+
+
+def test_code_that_is_missing_or_broken_names_file_and_line(root: Path) -> None:
+    folder = root / "pilots" / "flights"
+    (folder / "source.py").unlink()
+    (folder / "features.py").write_text("def transform():\n    return None\n")
+    (folder / "model.py").write_text("x = 1\ny = x / 0\n")
+    pilot = load_pilot("flights", root)
+    with pytest.raises(ConfigurationError, match=r"source\.py: the file is missing"):
+        _ = pilot.source
+    with pytest.raises(ConfigurationError, match=r"features\.py: it must define transformer\(\)"):
+        _ = pilot.features
+    with pytest.raises(ConfigurationError, match=r"model\.py:2: ZeroDivisionError"):
+        _ = pilot.model
+    (folder / "model.py").write_text("x = 1\ndef baseline(:\n")
+    with pytest.raises(ConfigurationError, match=r"model\.py:2: SyntaxError"):
+        _ = load_pilot("flights", root).model

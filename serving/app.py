@@ -21,6 +21,18 @@ from serving.problems import Problem
 from serving.request_body import MAX_BYTES
 from tremplin.settings import Settings
 
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"description": reason, "content": {"application/problem+json": {}}}
+    for status, reason in (
+        (400, "The body is not JSON"),
+        (413, "The body is too long"),
+        (
+            422,
+            "A row does not fit the contract: `errors` names row, field, what was got and what is expected",
+        ),
+        (503, "No release is live, or the answer cannot be logged"),
+    )
+}
 # Scoring and logging leave the event loop free: a locked database must not stop /livez. More threads would only queue at SQLite.
 THREADS = 4
 
@@ -54,7 +66,12 @@ def create_app(settings: Settings) -> FastAPI:
     async def problem(_request: Request, error: Problem) -> Response:
         return error.response()
 
-    @app.post("/predict", response_model=Prediction | Predictions, summary="Score one row, or many")
+    @app.post(
+        "/predict",
+        response_model=Prediction | Predictions,
+        responses=REFUSALS,
+        summary="Score one row, or many",
+    )
     async def post_predict(request: Request) -> Response:
         """Every answer is logged before it is sent. A fault names its row, its field, what was got and what is expected."""
         body = await _body(request)

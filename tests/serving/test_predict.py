@@ -142,6 +142,23 @@ def test_each_subject_is_answered_by_its_cohorts_release(
     assert [one["cohort"] for one in alone] == [answer["cohort"] for answer in answers[:3]]  # sticky
 
 
+def test_a_pilot_without_subjects_is_answered_by_its_champion(
+    release_factory: Any, ask: Ask, rows: list[dict[str, Any]], settings: Settings
+) -> None:
+    def no_subject(contract: bytes) -> bytes:
+        return contract.replace(b"tags: [subject]", b"tags: []")
+
+    first, second = (
+        release_factory(settings.releases, threshold=threshold, edit={"contract.yaml": no_subject}).id
+        for threshold in (0.33, 0.4)
+    )
+    state = Live(champion=first, challenger=second, share=0.99, rollout_key="wave")
+    change(open_store(settings), "flights", state, by="test", reason="wave")
+    answers = ask("POST", "/predict", json={"rows": rows[:20]}).json()["predictions"]
+    assert {answer["release"] for answer in answers} == {first}
+    assert {entry.subject for entry in logged(settings)} == {None}
+
+
 def test_values_that_training_never_saw_are_named(
     champion: Release, ask: Ask, rows: list[dict[str, Any]]
 ) -> None:

@@ -15,32 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from tremplin.breach import Breach, breach_of, undescribed
 from tremplin.contract import Column, Contract
 from tremplin.errors import ContractBreach
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-EXAMPLES = 3
 Scope = Literal["all", "request"]
-
-
-@dataclass(frozen=True)
-class Breach:
-    """One way in which one column is not what the contract says."""
-
-    column: str
-    check: (
-        str  # type, range, length, pattern, category, missing, duplicate key, column missing, column too many
-    )
-    count: int  # rows
-    examples: tuple[str, ...]  # up to three different values
-    advice: str  # what to do
-
-    def __str__(self) -> str:
-        shown = f", for example {', '.join(self.examples)}" if self.examples else ""
-        rows = "1 row" if self.count == 1 else f"{self.count:,} rows"
-        return f"{self.column}: {self.check} in {rows}{shown}. {self.advice}"
 
 
 @dataclass(frozen=True)
@@ -62,21 +44,11 @@ def check_rows(rows: pd.DataFrame, contract: Contract, *, columns: Scope = "all"
     numbered = rows.reset_index(drop=True)  # failures come back by index, which must name one row
     structure = [
         *(
-            _breach(described[name], "column missing", len(rows), [])
+            breach_of(described[name], "column missing", len(rows), [])
             for name in described
             if name not in rows
         ),
-        *(
-            Breach(
-                str(name),
-                "column too many",
-                len(rows),
-                (),
-                f"Describe {name} in contract.yaml or stop sending it.",
-            )
-            for name in rows
-            if name not in described
-        ),
+        *(undescribed(str(name), len(rows)) for name in rows if name not in described),
     ]
     if structure:
         return Checked(rows.iloc[:0], rows, structure)
@@ -88,7 +60,7 @@ def check_rows(rows: pd.DataFrame, contract: Contract, *, columns: Scope = "all"
     checks = {name: _value_checks(column) for name, column in described.items() if name not in wrong}
     failed = pd.concat([failed, _failures(numbered, checks, described)], ignore_index=True)
     breaches = [
-        _breach(described[str(name)], str(check), len(found), found["failure_case"].tolist())
+        breach_of(described[str(name)], str(check), len(found), found["failure_case"].tolist())
         for (name, check), found in failed.groupby(["column", "check"], sort=False)
     ]
     bad = np.zeros(len(rows), dtype=bool)
@@ -228,43 +200,6 @@ def _each(values: pd.Series, test: Callable[[Any], bool]) -> pd.Series:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _breach(column: Column, check: str, count: int, cases: list[Any]) -> Breach:
-    examples = tuple(dict.fromkeys(repr(case) for case in cases if not _absent(case)))[:EXAMPLES]
-    return Breach(column.name, check, count, examples, _advice(column, check))
-
-
-def _absent(value: Any) -> bool:
-    return pd.isna(value) is True  # of a list it would be an array
-
-
-def _advice(column: Column, check: str) -> str:
-    """What to do about it, in one sentence."""
-    bounds = column.logicalTypeOptions
-    unit = f" {column.unit}" if column.unit else ""
-    low, high = bounds.minimum, bounds.maximum
-    expected = {
-        "type": f"Send {_TYPES[column.logicalType]}.",
-        "range": f"Send numbers from {low} to {high}{unit}.".replace("None", "no limit"),
-        "length": f"Send {bounds.minLength or 0} to {bounds.maxLength or 'any number of'} characters.",
-        "pattern": f"Send text of the form {bounds.pattern}.",
-        "category": f"Send one of {', '.join(column.categories or [])}.",
-        "missing": "Fill it: the contract requires it.",
-        "duplicate key": "Send each row once: the value names a row for good.",
-        "column missing": f"Send it ({_TYPES[column.logicalType]}: {column.description.rstrip('.')}).",
-    }[check]
-    widen = " If the new values are right, change contract.yaml first."
-    return expected + (widen if check in ("range", "length", "pattern", "category") else "")
-
-
-_TYPES = {
-    "string": "text",
-    "number": "numbers",
-    "integer": "whole numbers",
-    "boolean": "true or false",
-    "timestamp": "times with the time zone UTC",
-}
 
 
 def _storable(rows: pd.DataFrame) -> pd.DataFrame:

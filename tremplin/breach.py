@@ -1,0 +1,69 @@
+"""What a breach of the contract is called, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tremplin.contract import Column
+
+EXAMPLES = 3
+
+EXPECTED = {
+    "string": "text",
+    "number": "numbers",
+    "integer": "whole numbers",
+    "boolean": "true or false",
+    "timestamp": "times with the time zone UTC",
+}
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One way in which one column is not what the contract says."""
+
+    column: str
+    check: (
+        str  # type, range, length, pattern, category, missing, duplicate key, column missing, column too many
+    )
+    count: int  # rows
+    examples: tuple[str, ...]  # up to three different values
+    advice: str  # what to do
+
+    def __str__(self) -> str:
+        shown = f", for example {', '.join(self.examples)}" if self.examples else ""
+        rows = "1 row" if self.count == 1 else f"{self.count:,} rows"
+        return f"{self.column}: {self.check} in {rows}{shown}. {self.advice}"
+
+
+def breach_of(column: Column, check: str, count: int, cases: list[Any]) -> Breach:
+    """The breach of a column that the contract describes; ``cases`` are the values that broke it."""
+    examples = dict.fromkeys(
+        repr(case) for case in cases if pd.isna(case) is not True
+    )  # of a list it is an array
+    return Breach(column.name, check, count, tuple(examples)[:EXAMPLES], _advice(column, check))
+
+
+def undescribed(name: str, count: int) -> Breach:
+    """The breach of a column that the contract knows nothing of."""
+    return Breach(name, "column too many", count, (), f"Describe {name} in contract.yaml or stop sending it.")
+
+
+def _advice(column: Column, check: str) -> str:
+    bounds = column.logicalTypeOptions
+    unit = f" {column.unit}" if column.unit else ""
+    low, high = ("no limit" if bound is None else f"{bound:g}" for bound in (bounds.minimum, bounds.maximum))
+    expected = {
+        "type": f"Send {EXPECTED[column.logicalType]}.",
+        "range": f"Send numbers from {low} to {high}{unit}.",
+        "length": f"Send {bounds.minLength or 0} to {bounds.maxLength or 'any number of'} characters.",
+        "pattern": f"Send text of the form {bounds.pattern}.",
+        "category": f"Send one of {', '.join(column.categories or [])}.",
+        "missing": "Fill it: the contract requires it.",
+        "duplicate key": "Send each row once: the value names a row for good.",
+        "column missing": f"Send it ({EXPECTED[column.logicalType]}: {column.description.rstrip('.')}).",
+    }[check]
+    widen = " If the new values are right, change contract.yaml first."
+    return expected + (widen if check in ("range", "length", "pattern", "category") else "")

@@ -150,7 +150,8 @@ class _ThresholdsBelow:
         """Hand the node on."""
         if "nodes_values" in attributes:
             exact = np.asarray(attributes["nodes_values"], dtype=np.float64)
-            near = exact.astype(np.float32)
+            with np.errstate(over="ignore"):  # "is it missing?" is a threshold of 1e308: every finite float32 is below it
+                near = exact.astype(np.float32)
             below = np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near)
             attributes["nodes_values"] = below.tolist()
         self._container.add_node(*given, **attributes)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from tests.postgres import postgres
 from tremplin.pilot import Pilot, load_pilot
 from tremplin.settings import load_settings
 from tremplin.store import insert_once, open_store, outcomes, predictions
@@ -34,9 +36,23 @@ def january(pilot: Pilot) -> pd.DataFrame:
     return rows
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_store(load_settings(root=tmp_path))
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An empty store, of both kinds that are supported."""
+    if request.param == "sqlite":
+        made = open_store(load_settings(root=tmp_path))
+    else:
+        made = open_store(load_settings(root=tmp_path, store_url=request.getfixturevalue("postgres_url")))
+        with made.begin() as connection:
+            connection.execute(sa.text("TRUNCATE predictions, outcomes, journal, live"))
+    yield made
+    made.dispose()
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def february(pilot: Pilot) -> Window:
     return month_window("2013-02", pilot.file.data.timezone)
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # both kinds of store: test_windows.py
 def test_a_window_is_measured_for_its_champion_and_the_same_again_writes_the_same(
     *,
     quick: Pilot,
@@ -103,6 +104,7 @@ def test_a_window_is_measured_for_its_champion_and_the_same_again_writes_the_sam
     assert hashlib.sha256((folder / "2013-02.json").read_bytes()).hexdigest() != before
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_window_without_answers_is_an_error_that_says_what_to_do(
     quick: Pilot, engine: Engine, february: Window, tmp_path: Path
 ) -> None:

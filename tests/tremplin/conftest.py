@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from tests.postgres import postgres
 from tremplin.settings import load_settings
 from tremplin.store import open_store
 
@@ -37,6 +39,20 @@ def edit(root: Path) -> Edit:
     return replace
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_store(load_settings(root=tmp_path))
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An empty store, of both kinds that are supported."""
+    if request.param == "sqlite":
+        made = open_store(load_settings(root=tmp_path))
+    else:
+        made = open_store(load_settings(root=tmp_path, store_url=request.getfixturevalue("postgres_url")))
+        with made.begin() as connection:
+            connection.execute(sa.text("TRUNCATE predictions, outcomes, journal, live"))
+    yield made
+    made.dispose()

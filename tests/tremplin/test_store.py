@@ -91,7 +91,8 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         open_store(load_settings(root=tmp_path))
 
 
-def test_a_writer_waits_for_another_one(engine: Engine, tmp_path: Path) -> None:
+def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    engine = open_store(load_settings(root=tmp_path))
     with sqlite3.connect(tmp_path / ".tremplin" / "store.db") as other:
         other.execute("BEGIN IMMEDIATE")
         with engine.connect() as connection:

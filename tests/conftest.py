@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.results import Result, make_result
 from tremplin.pilot import Pilot, load_pilot
 from tremplin.release import GoNoGo, Manifest, Release, make_keys, write_release
 from tremplin.settings import Settings, load_settings
@@ -146,3 +147,9 @@ def serve(settings: Settings) -> Iterator[Callable[..., Served]]:
         process.terminate()
     for process in started:
         process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def honest_result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A small real result, as `dvc repro` leaves it; tests spoil copies of it (``honest_result.copy(tmp_path)``)."""
+    return make_result(tmp_path_factory.mktemp("result"))

@@ -19,9 +19,6 @@ class Measure(Strict):
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
-
 
 class Measures(Strict):
     """Performance of answers whose outcome is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from monitoring.windows import Window, load_window, month_window
 from tests.monitoring.conftest import Answer
+from tremplin.contract import Contract
 from tremplin.errors import TremplinError
 from tremplin.pilot import Pilot
 
@@ -109,3 +111,18 @@ def test_answers_of_another_pilot_are_not_read(
     found = load_window(engine, pilot, january_window, LATER)
     assert found.empty
     assert {"flight_id", "temp", "score", "label"} <= set(found.columns)
+
+
+def test_yes_and_no_come_back_as_booleans_also_where_some_are_missing(
+    pilot: Pilot, engine: Engine, january: pd.DataFrame, answer: Answer, january_window: Window
+) -> None:
+    described = pilot.contract.model_dump(by_alias=True)
+    for column in described["schema"][0]["properties"]:
+        if column["name"] == "precip":
+            column.update(logicalType="boolean", logicalTypeOptions={})
+    other = replace(pilot, contract=Contract.model_validate(described))
+    answer(january.iloc[:3].assign(precip=pd.array([True, None, False], dtype="boolean")), [0.5] * 3)
+    found = load_window(engine, other, january_window, LATER).set_index("flight_id")["precip"]
+    assert found.dtype == "boolean"
+    assert [found[key] for key in january.iloc[[0, 2]]["flight_id"]] == [True, False]
+    assert found.isna().sum() == 1

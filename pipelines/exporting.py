@@ -18,8 +18,10 @@ OPSET = {"": 17, "ai.onnx.ml": 3}  # fixed: the same pipeline gives the same byt
 MADE_UP = 499  # rows to try a conversion on; prime, so that strides differ
 
 
-def export_onnx(pipeline: Any, contract: Contract) -> bytes:
+def export_onnx(pipeline: Any, contract: Contract, name: str = "the estimator") -> bytes:
     """The fitted ``Pipeline`` as a model with one input of shape (n, 1) a feature: strings, or float32.
+
+    ``name`` is what a refusal calls the estimator.
 
     Raises:
         TremplinError: a step has no converter, or ONNX refuses what came out; the step is named.
@@ -37,9 +39,11 @@ def export_onnx(pipeline: Any, contract: Contract) -> bytes:
         (_, features), (_, estimator) = pipeline.steps
         # Apart, then joined: after a transformer the converter no longer knows how many columns there are, and an
         # estimator that picks columns by number would not convert.
-        first = _convert("features.py: transformer()", features, inputs)
+        first = _convert("features.py: the transformer", features, inputs)
         width = estimator.n_features_in_
-        second = _convert("model.py", estimator, [("features", FloatTensorType([None, width]))], zipmap=False)
+        second = _convert(
+            f"model.py: {name}", estimator, [("features", FloatTensorType([None, width]))], zipmap=False
+        )
         model = onnx.compose.merge_models(
             onnx.compose.add_prefix(first, "features/", rename_inputs=False),
             onnx.compose.add_prefix(second, "estimator/", rename_inputs=False, rename_outputs=False),
@@ -70,7 +74,7 @@ def check_convertible(pilot: Pilot) -> None:
                 f"{pilot.folder}: {name} does not fit on rows made from the contract's ranges and examples: "
                 f"{type(error).__name__}: {str(error).strip().splitlines()[0]} Mend features.py or model.py."
             ) from error
-        export_onnx(fitted, pilot.contract)
+        export_onnx(fitted, pilot.contract, name)
 
 
 def _made_up(contract: Contract) -> pd.DataFrame:
@@ -102,7 +106,7 @@ def _convert(step: str, fitted: Any, inputs: list[tuple[str, Any]], **options: b
         )
     except Exception as error:
         raise TremplinError(
-            f"{step}: {type(fitted).__name__} does not convert to ONNX: {str(error).strip().splitlines()[0]} Use steps "
+            f"{step} does not convert to ONNX: {str(error).strip().splitlines()[0]} Use steps "
             "that skl2onnx supports, or compute the column in source.py and describe it in contract.yaml."
         ) from error
     _declare_opset(model)
@@ -150,7 +154,9 @@ class _ThresholdsBelow:
         """Hand the node on."""
         if "nodes_values" in attributes:
             exact = np.asarray(attributes["nodes_values"], dtype=np.float64)
-            with np.errstate(over="ignore"):  # "is it missing?" is a threshold of 1e308: every finite float32 is below it
+            with np.errstate(
+                over="ignore"
+            ):  # "is it missing?" is a threshold of 1e308: every finite float32 is below it
                 near = exact.astype(np.float32)
             below = np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near)
             attributes["nodes_values"] = below.tolist()

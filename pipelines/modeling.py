@@ -74,7 +74,7 @@ def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
         },
     }
     baseline = fit(pilot, settings, "baseline", frame, labels)
-    return Trained(pipeline, baseline, export_onnx(pipeline, contract), evidence)
+    return Trained(pipeline, baseline, export_onnx(pipeline, contract, winner), evidence)
 
 
 def time_folds(

@@ -1,0 +1,107 @@
+"""What the snapshot says about itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.understanding import feature_auc, understand
+from tests.pipelines.lamp_town import FILES, lamps
+from tremplin.contract import load_contract
+
+CONTRACT = load_contract(FILES / "contract.yaml")
+ZONE = "Europe/Paris"
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    return lamps()
+
+
+def evidence(rows: pd.DataFrame) -> dict[str, Any]:
+    return understand(rows, CONTRACT, timezone=ZONE, confidence=0.95)
+
+
+def test_rows_labels_and_months_add_up(rows: pd.DataFrame) -> None:
+    found = evidence(rows)
+    assert found["rows"] == len(rows) == sum(month["rows"] for month in found["by_month"].values())
+    assert list(found["by_month"]) == ["2024-01", "2024-02", "2024-03", "2024-04"]
+    assert set(found["by_site"]) == {"north", "south", "port"}
+    assert found["never_labelled"] == pytest.approx(0.02 * len(rows), rel=0.3)
+    assert found["slowest_label_hours"] == 27
+    for group in found["by_month"].values():
+        assert group["rate"]["low"] < group["rate"]["value"] < group["rate"]["high"]
+
+
+def test_a_month_begins_at_local_midnight(rows: pd.DataFrame) -> None:
+    eve = rows.head(1).assign(morning=pd.Timestamp("2024-01-31 23:30", tz="UTC"), check_id="eve")
+    assert list(evidence(pd.concat([rows.head(600), eve]))["by_month"]) == ["2024-01", "2024-02"]
+
+
+def test_a_label_that_may_still_come_is_not_a_label_that_never_will(rows: pd.DataFrame) -> None:
+    last_day = rows["morning"] > rows["morning"].max() - pd.Timedelta(hours=24)
+    waiting = rows.assign(
+        failed=rows["failed"].mask(last_day), failed_known_at=rows["failed_known_at"].mask(last_day)
+    )
+    assert evidence(waiting)["never_labelled"] <= evidence(rows)["never_labelled"]
+
+
+def test_columns_are_compared_with_the_contract(rows: pd.DataFrame) -> None:
+    columns = evidence(rows)["columns"]
+    assert columns["voltage"]["missing"] == pytest.approx(0.1, abs=0.02)
+    assert columns["age"]["contract_range"] == [0, 40]
+    assert columns["kind"]["values"] == 2
+    assert "counts" not in columns["check_id"]  # a list of keys is no evidence
+
+
+def test_keys_and_rows_that_come_twice_are_counted(rows: pd.DataFrame) -> None:
+    assert evidence(rows)["duplicate_keys"] == 0
+    twice = evidence(pd.concat([rows, rows.head(3)], ignore_index=True))
+    assert twice["duplicate_keys"] == twice["same_features_and_time"] == 3
+
+
+def test_an_honest_feature_alone_is_modest_and_noise_is_none(rows: pd.DataFrame) -> None:
+    found = feature_auc(rows[rows["failed"].notna()], CONTRACT, timezone=ZONE)
+    assert 0.6 < (found["age"] or 0) < 0.75
+    assert found["voltage"] == pytest.approx(0.5, abs=0.03)
+
+
+def leak_in_the_value(rows: pd.DataFrame) -> pd.Series:
+    return rows["failed"].astype(float) * 10 + rows["age"] / 10
+
+
+def leak_in_what_is_missing(rows: pd.DataFrame) -> pd.Series:
+    return rows["age"].mask(rows["failed"])
+
+
+def leak_in_the_middle_of_the_range(rows: pd.DataFrame) -> pd.Series:
+    noise = pd.Series(np.random.default_rng(1).choice([5.0, 35.0], len(rows)), index=rows.index)
+    return noise.mask(rows["failed"], 20.0)
+
+
+@pytest.mark.parametrize(
+    "leak", [leak_in_the_value, leak_in_what_is_missing, leak_in_the_middle_of_the_range]
+)
+def test_a_feature_that_gives_the_answer_away_is_seen(rows: pd.DataFrame, leak: Any) -> None:
+    labelled = rows[rows["failed"].notna()]
+    found = feature_auc(labelled.assign(age=leak(labelled)), CONTRACT, timezone=ZONE)
+    assert (found["age"] or 0) > 0.95
+
+
+def test_a_category_of_many_values_does_not_look_good_by_memory(rows: pd.DataFrame) -> None:
+    labelled = rows[rows["failed"].notna()]
+    many = labelled.assign(kind=np.random.default_rng(2).integers(0, 3000, len(labelled)).astype(str))
+    assert feature_auc(many, CONTRACT, timezone=ZONE)["kind"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_snapshot_without_a_label_is_described_all_the_same(rows: pd.DataFrame) -> None:
+    none = rows["failed"].isna() | True
+    found = evidence(
+        rows.assign(failed=rows["failed"].mask(none), failed_known_at=rows["failed_known_at"].mask(none))
+    )
+    assert found["labelled"] == 0
+    assert found["newest_labelled"] is None
+    assert set(found["feature_auc"].values()) == {None}

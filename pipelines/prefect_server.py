@@ -136,6 +136,14 @@ def wait_for_automation(children: Children, api: str) -> None:
                 return
 
 
+def failed_runs(api: str) -> list[str]:
+    """What flow runs that failed on the server said, the newest first."""
+    import httpx
+
+    query = {"flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}}, "sort": "START_TIME_DESC", "limit": 5}
+    return [str(run["state"]["message"]) for run in httpx.post(f"{api}/flow_runs/filter", json=query).json()]
+
+
 def _until(what: str, children: Children, name: str) -> Iterator[None]:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:

@@ -6,6 +6,7 @@ import argparse
 
 from prefect import serve
 from prefect.events import DeploymentEventTrigger
+from prefect.flows import EntrypointType
 
 from pipelines.flows import RETRAINING_DUE, resource, retraining
 
@@ -21,7 +22,11 @@ def main() -> None:
         match={"prefect.resource.id": resource(pilot)},
         parameters={"pilot": "{{ event.payload.pilot }}", "as_of": "{{ event.payload.as_of }}"},
     )
-    serve(retraining.to_deployment(pilot, triggers=[due], concurrency_limit=1))
+    # By module: by file, Prefect would put pipelines/ itself on the path, where a module could shadow Python's own.
+    retrain = retraining.to_deployment(
+        pilot, triggers=[due], concurrency_limit=1, entrypoint_type=EntrypointType.MODULE_PATH
+    )
+    serve(retrain)
 
 
 if __name__ == "__main__":  # Prefect imports this file again for each run

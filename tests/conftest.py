@@ -153,3 +153,14 @@ def serve(settings: Settings) -> Iterator[Callable[..., Served]]:
 def honest_result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A small real result, as `dvc repro` leaves it; tests spoil copies of it (``honest_result.copy(tmp_path)``)."""
     return make_result(tmp_path_factory.mktemp("result"))
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database before anything is in it: making it takes seconds, copying it none."""
+    from tremplin.settings import load_settings
+    from tremplin.tracking import tracking
+
+    settings = load_settings(root=tmp_path_factory.mktemp("mlflow"))
+    tracking(settings)
+    return settings.home / "mlflow.db"

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from pipelines.prefect_server import failed_runs
 from tremplin import journal, live
 from tremplin.commands.context import context
+from tremplin.commands.demo_story import WAITING_SECONDS, Story
 from tremplin.errors import TremplinError
 from tremplin.paths import Paths
 
@@ -37,7 +39,6 @@ def demo(ctx: typer.Context) -> None:
 
     Example: `tremplin demo`
     """
-    from tremplin.commands.demo_story import Story
     from tremplin.commands.demo_world import COMPLETE, World
 
     given = context(ctx)
@@ -147,14 +148,7 @@ def retrained(world: World, due: datetime) -> str:
 
     given, story = world.given, world.story
     with story.chapter("The event starts the retraining flow by itself (a Prefect automation)"):
-        deadline = time.monotonic() + RETRAINING_SECONDS
-        while (entry := newest_verdict(world, due)) is None:
-            world.children.check("prefect-serve")
-            if time.monotonic() > deadline:
-                log = given.settings.home / "logs" / "prefect-serve.log"
-                raise TremplinError(f"No verdict within {RETRAINING_SECONDS} s of the event. {log} says why.")
-            story.progress("waiting for the verdict of the retraining flow")
-            time.sleep(0.2)
+        entry = retraining_verdict(world, due)
         show_verdict(world, entry)
         if not entry.facts["verdict"]["passed"]:
             raise TremplinError("The challenger did not pass the gate: the champion stays. The table says why.")
@@ -163,6 +157,21 @@ def retrained(world: World, due: datetime) -> str:
         release = approve_and_release(given.settings, given.store, version, by=owner, as_of=due, stand_in=True)
         story.tell(f"{owner} approves version {version} [yellow](stand-in)[/]; release [bold]{release.id}[/] is the challenger")
     return release.id
+
+
+def retraining_verdict(world: World, due: datetime) -> journal.Entry:
+    """Wait for the flow that the event started: its verdict is in the journal when it is done."""
+    failed_before = set(failed_runs(world.api))
+    deadline = time.monotonic() + RETRAINING_SECONDS
+    while (entry := newest_verdict(world, due)) is None:
+        world.children.check("prefect-serve")
+        if said := set(failed_runs(world.api)) - failed_before:
+            raise TremplinError(f"The retraining flow failed: {'; '.join(said)}")
+        if time.monotonic() > deadline:
+            raise TremplinError(f"No verdict of the retraining flow within {RETRAINING_SECONDS} s of the event.")
+        world.story.progress("the retraining flow works in a process of its own", every=WAITING_SECONDS)
+        time.sleep(0.5)
+    return entry
 
 
 def waves(world: World, release: str, due: datetime) -> None:
@@ -252,7 +261,7 @@ def current(world: World) -> live.Live:
     return known[1]
 
 
-def newest_verdict(world: World, as_of: datetime) -> Any:
+def newest_verdict(world: World, as_of: datetime) -> journal.Entry | None:
     """The last verdict on a result of that moment, or None."""
     found = journal.entries(world.given.store, pilot=world.given.pilot.name, kind="verdict")
     return next((entry for entry in reversed(found) if entry.as_of == as_of), None)

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
-QUIET_SECONDS = 2.0  # a reader is never left longer without a word
+QUIET_SECONDS = 2.0  # a reader is not left longer without a word where there is news
+WAITING_SECONDS = 10.0  # ... nor longer than this where there is none
 
 
 class Story:
@@ -37,9 +38,9 @@ class Story:
         self.console.print(f"    {text}")
         self._last_word = time.perf_counter()
 
-    def progress(self, what: str) -> None:
-        """A line only if none was said lately."""
-        if time.perf_counter() - self._last_word >= QUIET_SECONDS:
+    def progress(self, what: str, every: float = QUIET_SECONDS) -> None:
+        """A line only if none was said for ``every`` seconds."""
+        if time.perf_counter() - self._last_word >= every:
             self.tell(f"[dim]{what}[/]")
 
     def replayed(self, done: int, of: int) -> None:

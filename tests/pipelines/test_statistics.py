@@ -76,7 +76,8 @@ def test_honest_scores_are_calibrated_and_shrunken_ones_are_not() -> None:
     draws = Draws(days, HOW)
     honest, shrunken = draws.calibration_error(labels, scores), draws.calibration_error(labels, scores * 0.6)
     assert honest.value == pytest.approx(calibration_error(labels, scores))
-    assert honest.high < 0.05 < 0.1 < shrunken.low
+    assert honest.high < 0.05
+    assert shrunken.low > 0.1
 
 
 @pytest.mark.parametrize(

@@ -73,10 +73,12 @@ def logged(home: Path, release: str, day: date | None) -> tuple[date, list[dict[
                 f"The local server has logged no prediction of {release} in {home}: run make demo first."
             )
         chosen = day or max(days, key=lambda d: (days[d], d))
-        rows = connection.execute(
-            sa.select(predictions).where(mine).order_by(predictions.c.event_time)
-        ).mappings()
-        found = {row["key"]: dict(row) for row in rows if row["event_time"].date() == chosen}
+        start = datetime.combine(chosen, time(), UTC)
+        query = sa.select(predictions).where(mine).order_by(predictions.c.event_time)
+        query = query.where(
+            predictions.c.event_time >= start, predictions.c.event_time < start + timedelta(days=1)
+        )
+        found = {row["key"]: dict(row) for row in connection.execute(query).mappings()}
     if not found:
         raise TremplinError(
             f"{release} answered nothing on {chosen}; it did from {min(days)} to {max(days)}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,12 @@ def log_model(run_id: str, pilot: Pilot, paths: Paths) -> None:
     import mlflow
     import onnx
     import onnxruntime
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message=".*Any type hint is inferred"
+        )  # MLflow's, of a class of its own
+        import mlflow.pyfunc
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 

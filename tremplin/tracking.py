@@ -35,7 +35,7 @@ def tracking(settings: Settings) -> MlflowClient:
         mlflow.set_registry_uri(uri)
         client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         client.search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError) as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TremplinError(
             f"MLflow does not answer: {error}. Check TREMPLIN_MLFLOW_TRACKING_URI."
         ) from error

@@ -18,13 +18,21 @@ def make_workspace(checkout: Path, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     for folder in ("pilots", "pipelines", "tremplin"):
         shutil.rmtree(target / folder, ignore_errors=True)
-    for name in _code(checkout):
+    for name in code_files(checkout):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(checkout / name, target / name)
     configuration = target / ".dvc" / "config.local"
     configuration.parent.mkdir(exist_ok=True)
     configuration.write_text(f"[core]\n    no_scm = true\n[cache]\n    dir = {cache_of(checkout)}\n", "utf-8")
     return target
+
+
+def same_code(checkout: Path, workspace: Path) -> bool:
+    """Whether a workspace holds the checkout's code as it is now."""
+    return all(
+        (workspace / name).is_file() and (workspace / name).read_bytes() == (checkout / name).read_bytes()
+        for name in code_files(checkout)
+    )
 
 
 def cache_of(checkout: Path) -> Path:
@@ -42,7 +50,7 @@ def workspace_settings(settings: Settings, root: Path) -> Settings:
     return load_settings(**{**settings.model_dump(), "root": root})
 
 
-def _code(checkout: Path) -> list[Path]:
+def code_files(checkout: Path) -> list[Path]:
     """Files that are tracked, or new and not ignored; without git, every file that is not a product."""
     wanted = ("pilots", "pipelines", "tremplin", "dvc.yaml", ".dvcignore", ".dvc/config", "pyproject.toml")
     command = ["git", "-C", str(checkout), "ls-files", "-coz", "--exclude-standard", "--", *wanted]

@@ -18,7 +18,7 @@ from tremplin.commands.context import Context
 from tremplin.commands.demo_story import Story
 from tremplin.errors import TremplinError
 from tremplin.settings import load_settings
-from tremplin.workspace import make_workspace
+from tremplin.workspace import make_workspace, same_code
 
 COMPLETE = "demo-complete"  # file under home: the next demo begins anew
 WAIT_SECONDS = 60
@@ -29,8 +29,8 @@ class World:
 
     def __init__(self, checkout: Path, pilot: str, story: Story) -> None:
         root = checkout / ".tremplin" / "demo"
-        if (root / ".tremplin" / COMPLETE).exists():
-            shutil.rmtree(root)
+        if (root / ".tremplin" / COMPLETE).exists() or not same_code(checkout, root):
+            shutil.rmtree(root, ignore_errors=True)  # told to its end, or begun with other code
         make_workspace(checkout, root)
         for name in [name for name in os.environ if name.startswith("TREMPLIN_")]:
             del os.environ[name]  # a world of its own: nothing of a real store or registry

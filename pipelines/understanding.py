@@ -32,7 +32,7 @@ def understand(rows: pd.DataFrame, contract: Contract, *, timezone: str, confide
     lag = (labelled[contract.label_time] - labelled[contract.time]).max()
     # Older than the slowest label there is, and still without one: it will never have one.
     never = target.isna() & (time + lag < time.max())
-    months = time.dt.tz_convert(timezone).dt.strftime("%Y-%m")
+    months = time.dt.tz_convert(timezone).dt.tz_localize(None).dt.to_period("M")
     sites = rows[contract.site] if contract.site else pd.Series("all", index=rows.index)
     return {
         "rows": len(rows),

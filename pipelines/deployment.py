@@ -147,6 +147,7 @@ def _differences(
         ("dvc.lock", said["lock_hash"], result_hash(paths.root, pilot.name)),
         ("lock of the version", recorded.result_hash, said["lock_hash"]),
         ("contract.yaml", recorded.contract_hash, pilot.contract_hash),
+        ("decision threshold", _evaluation(paths)["threshold"], pilot.charter.decision_threshold),
     ]
     found = [
         f"{what}: {str(approved)[:12]} was approved, {str(there)[:12]} is there"
@@ -170,10 +171,14 @@ def _refuse(differences: list[str], recorded: Recorded) -> None:
 def _profile(paths: Paths) -> str:
     """The profile, and every measure of the final evaluation that monitoring may compare a window with."""
     profile = json.loads((paths.model / "profile.json").read_text("utf-8"))
-    evaluation = json.loads(paths.report(5, "evaluation").read_text("utf-8"))
     measured = {
         name: found["value"]
-        for name, found in evaluation.items()
+        for name, found in _evaluation(paths).items()
         if isinstance(found, dict) and "value" in found
     }
     return json.dumps({**profile, "performance": measured}, sort_keys=True, indent=1, ensure_ascii=False)
+
+
+def _evaluation(paths: Paths) -> dict[str, Any]:
+    evaluation: dict[str, Any] = json.loads(paths.report(5, "evaluation").read_text("utf-8"))
+    return evaluation

@@ -30,6 +30,7 @@ RESULT = "tremplin.result"
 VERDICT = "tremplin.verdict"
 VERDICT_HASH = "tremplin.verdict_hash"
 PASSED, BLOCKED = "passed", "blocked"
+CHECKS = "gate/checks.json"
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,9 @@ def attach_verdict(recorded: Recorded, verdict: Verdict, settings: Settings) -> 
     if client.get_run(run_id).data.tags.get(VERDICT_HASH) != hashed:
         client.log_text(run_id, canonical_json(verdict).decode(), "gate/verdict.json")
         client.log_text(run_id, verdict_markdown(verdict), "gate/verdict.md")
-        table = [{**check, "interval": str(check["interval"] or "")} for check in facts(verdict)["checks"]]
-        client.log_dict(
-            run_id,
-            {"columns": list(table[0]), "data": [list(row.values()) for row in table]},
-            "gate/checks.json",
-        )
+        client.log_dict(run_id, _table(verdict), CHECKS)
+        # What `log_table` would leave, without adding to the table of an earlier verdict: MLflow's pages show it.
+        client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps([{"path": CHECKS, "type": "table"}]))
     tags = {
         VERDICT: PASSED if verdict.passed else BLOCKED,
         "tremplin.blocked_by": ", ".join(verdict.blocked_by),
@@ -113,6 +111,11 @@ def attach_verdict(recorded: Recorded, verdict: Verdict, settings: Settings) -> 
     elif verdict.passed and not {"champion", "previous"} & set(aliases):
         client.set_registered_model_alias(name, "challenger", version)
     return _read(client, name, recorded.model_version, created=recorded.created)
+
+
+def _table(verdict: Verdict) -> dict[str, Any]:
+    rows = [{**check, "interval": str(check["interval"] or "")} for check in facts(verdict)["checks"]]
+    return {"columns": list(rows[0]), "data": [list(row.values()) for row in rows]}
 
 
 def set_aliases(
@@ -219,18 +222,21 @@ def _new_experiment(client: MlflowClient, name: str, settings: Settings) -> str:
 
 
 def _register(client: MlflowClient, name: str, run_id: str) -> int:
-    """The version of the run's model; made where it is missing."""
+    """The version of the run's model; made where it is missing. It is the challenger until the gate has spoken."""
     known = client.search_model_versions(f"run_id = '{run_id}'")
-    if known:
-        return int(known[0].version)
+    version = known[0] if known else _new_version(client, name, run_id)
+    if VERDICT not in version.tags:
+        client.set_registered_model_alias(name, "challenger", version.version)
+    return int(version.version)
+
+
+def _new_version(client: MlflowClient, name: str, run_id: str) -> Any:
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name)
     run = client.get_run(run_id)
     model_id = run.outputs.model_outputs[0].model_id if run.outputs else None
     tags = {key: value for key, value in run.data.tags.items() if key.startswith("tremplin.")}
-    version = client.create_model_version(name, f"models:/{model_id}", run_id, tags=tags, model_id=model_id)
-    client.set_registered_model_alias(name, "challenger", version.version)
-    return int(version.version)
+    return client.create_model_version(name, f"models:/{model_id}", run_id, tags=tags, model_id=model_id)
 
 
 def _version(client: MlflowClient, name: str, version: int) -> Any:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 
 from pipelines.recording import Recorded
 from pipelines.verdict import Verdict, facts, verdict_hash
-from tremplin import journal
+from tremplin import journal, live
 from tremplin.errors import TremplinError
 from tremplin.journal import Entry
 from tremplin.lock import changed_since, result_hash
@@ -157,6 +157,15 @@ def _differences(
     found += [
         f"{path} is not what dvc.lock says" for path in changed_since(paths.root, pilot.name, code=False)
     ]
+    known = live.current(engine, pilot.name)
+    champion = known[1].champion if known else None
+    own = [
+        e.facts["release"]
+        for e in journal.entries(engine, pilot=pilot.name, kind="release")
+        if e.facts["version"] == recorded.model_version
+    ]
+    if champion not in (verdict.champion, *own):
+        found.append(f"the champion is {champion}, and the gate compared with {verdict.champion}")
     return found + ([] if verdict.passed else [f"the gate blocked it ({', '.join(verdict.blocked_by)})"])
 
 

@@ -1,0 +1,84 @@
+"""Intervals against theory and against scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.comparison import (
+    Bootstrap,
+    auc,
+    auc_difference,
+    calibration_error,
+    days_of,
+    mean_difference,
+    skill,
+)
+
+HOW = Bootstrap(samples=2000, confidence=0.95, seed=1)
+
+
+def drawn(days: int, each: int, shared: float) -> tuple[np.ndarray, np.ndarray]:
+    """Losses of which a part is shared by the rows of a day, and the day of each."""
+    generator = np.random.default_rng(5)
+    blocks = np.repeat(np.arange(days), each)
+    return generator.normal(0, shared, days)[blocks] + generator.normal(0, 1, days * each), blocks
+
+
+def test_the_interval_of_a_mean_is_that_of_its_days() -> None:
+    """Against theory: the standard error of a mean of days that share an effect is that of the days' own means."""
+    losses, blocks = drawn(days=60, each=50, shared=1.0)
+    found = mean_difference(losses, np.zeros_like(losses), blocks, HOW)
+    means = losses.reshape(60, 50).mean(axis=1)
+    expected = 2 * 1.96 * means.std(ddof=1) / 60**0.5
+    assert found.value == pytest.approx(losses.mean())
+    assert found.high - found.low == pytest.approx(expected, rel=0.1)
+    alone = mean_difference(losses, np.zeros_like(losses), np.arange(len(losses)), Bootstrap(200, 0.95, 1))
+    assert alone.high - alone.low < 0.5 * expected, "rows drawn one by one would claim too much"
+
+
+def test_skill_is_one_minus_the_ratio_of_losses() -> None:
+    ours, blocks = drawn(days=20, each=30, shared=0.1)
+    found = skill(ours**2, np.full_like(ours, 2.0), blocks, HOW)
+    assert found.value == pytest.approx(1 - (ours**2).mean() / 2)
+    assert found.low < found.value < found.high
+
+
+def test_auc_is_scikit_learns() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    generator = np.random.default_rng(0)
+    labels = (generator.random(3000) < 0.3).astype(float)
+    scores = np.round(labels * 0.3 + generator.random(3000), 2)  # with ties
+    assert auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores))
+    assert np.isnan(auc(np.zeros(5), np.arange(5.0)))
+
+
+def test_auc_of_a_part_is_compared_on_the_same_days() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    generator = np.random.default_rng(0)
+    labels, blocks = (generator.random(3000) < 0.3).astype(float), np.repeat(np.arange(30), 100)
+    scores, part = labels * 0.3 + generator.random(3000), generator.random(3000) < 0.4
+    found = auc_difference(part, labels, scores, blocks, HOW)
+    expected = roc_auc_score(labels[part], scores[part]) - roc_auc_score(labels, scores)
+    assert found.value == pytest.approx(expected)
+    assert found.low < expected < found.high
+    empty = auc_difference(part & (labels > 0), labels, scores, blocks, HOW)
+    assert np.isnan(empty.value)
+    assert (empty.low, empty.high) == (-np.inf, np.inf)
+
+
+def test_calibration_error_is_zero_when_scores_are_rates_and_the_gap_when_they_are_not() -> None:
+    generator = np.random.default_rng(0)
+    scores = generator.random(200_000)
+    labels = (generator.random(200_000) < scores).astype(float)
+    assert calibration_error(labels, scores) == pytest.approx(0, abs=0.005)
+    assert calibration_error(labels, scores * 0.5) == pytest.approx(0.25, abs=0.005)
+
+
+def test_days_are_local_days() -> None:
+    times = pd.Series(pd.to_datetime(["2013-07-02T03:59Z", "2013-07-02T04:01Z", "2013-07-01T12:00Z"]))
+    assert days_of(times, "America/New_York").tolist() == [0, 1, 0]
+    assert days_of(times, "UTC").tolist() == [1, 1, 0]

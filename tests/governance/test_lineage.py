@@ -1,0 +1,257 @@
+"""From an answer back to rows, code and person; every link that is broken is named."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from rich.console import Console
+from sqlalchemy.engine import Engine
+
+from governance.approvals import approve
+from governance.lineage import Trace, trace
+from governance.model_card import model_card
+from pipelines.deployment import journal_verdict, make_release
+from pipelines.gate import facts, gate, verdict_hash
+from pipelines.recording import attach_verdict, record
+from tests.results import AS_OF, Result
+from tremplin.errors import TremplinError
+from tremplin.onnx_model import OnnxModel
+from tremplin.release import Release, make_keys
+from tremplin.settings import Settings
+from tremplin.store import insert_once, journal, open_store, outcomes, predictions
+from tremplin.tracking import tracking
+
+LINKS = [
+    "prediction", "release", "MLflow run", "commit", "data", "contract", "lock", "gate verdict", "approval", "outcome",
+]  # fmt: skip
+
+
+@dataclass
+class Served:
+    """A real result, recorded, judged, approved and released, and one answer of it."""
+
+    result: Result
+    settings: Settings
+    engine: Engine
+    release: Release
+
+    def trace(self) -> Trace:
+        return trace(self.settings, self.engine, "p1")
+
+    @property
+    def artifacts(self) -> Path:
+        return self.settings.home / "mlartifacts" / "flights" / self.release.manifest.mlflow_run / "artifacts"
+
+
+@pytest.fixture(scope="module")
+def original(honest_result: Result, empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    result = honest_result.copy(tmp_path_factory.mktemp("served"))
+    settings, pilot, paths = result.settings, result.pilot, result.paths
+    settings.home.mkdir(parents=True)
+    shutil.copy(empty_mlflow, settings.home / "mlflow.db")
+    engine = open_store(settings)
+    verdict = gate(pilot, paths, champion=None, as_of=AS_OF)
+    recorded = attach_verdict(record(pilot, paths, settings, as_of=AS_OF), verdict, settings)
+    journal_verdict(engine, verdict, recorded=recorded)
+    approval = approve(
+        engine, pilot, version=recorded.model_version, by="Camille Laurent", as_of=AS_OF, lock_hash=recorded.result_hash,
+        verdict=facts(verdict), verdict_hash=verdict_hash(verdict), model_hash=recorded.model_hash, stand_in=True,
+    )  # fmt: skip
+    modeling, evaluation = (
+        json.loads(paths.report(number, name).read_text("utf-8"))
+        for number, name in ((4, "modeling"), (5, "evaluation"))
+    )
+    card = model_card(
+        pilot, version=recorded.model_version, commit=recorded.commit, as_of=AS_OF, modeling=modeling, evaluation=evaluation,
+        verdict=facts(verdict), approval=approval,
+    )  # fmt: skip
+    release = make_release(
+        pilot, paths, settings, engine, recorded=recorded, verdict=verdict, approval=approval, card=card
+    )
+    row = json.loads((paths.model / "profile.json").read_text("utf-8"))["smoke"]["rows"][0]
+    columns = {feature.name: [row[feature.name]] for feature in pilot.contract.features}
+    score = float(OnnxModel(paths.model / "model.onnx", pilot.contract).score(columns)[0])
+    answer = {
+        "prediction_id": "p1", "pilot": "flights", "release_id": release.id, "cohort": "champion", "key": "UA1",
+        "subject": "UA@EWR", "event_time": AS_OF, "received_at": AS_OF, "score": score,
+        "decision": score >= release.manifest.decision_threshold, "row": row,
+    }  # fmt: skip
+    insert_once(engine, predictions, [answer])
+    return Served(result, settings, engine, release)
+
+
+@pytest.fixture
+def served(original: Served, tmp_path: Path) -> Served:
+    """A copy whose store, releases and keys may be spoilt; MLflow is the original's."""
+    home = tmp_path / "home"
+    shutil.copytree(original.settings.home, home, ignore=shutil.ignore_patterns("mlartifacts", "store.db*"))
+    with original.engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy(original.settings.home / "store.db", home / "store.db")
+    settings = original.result.settings.__class__(root=original.result.root, home=home)
+    return Served(original.result, settings, open_store(settings), original.release)
+
+
+def test_an_answer_is_followed_to_its_rows_code_and_person(original: Served) -> None:
+    found = original.trace()
+    assert [link.name for link in found.links] == LINKS
+    assert found.unbroken
+    assert [link.verified for link in found.links] == [True] * 9 + [None]
+    values = {link.name: link.value for link in found.links}
+    manifest = original.release.manifest
+    assert values["data"] == manifest.data_hash
+    assert values["commit"] == manifest.commit
+    assert values["approval"] == "Camille Laurent, product owner (stand-in of the demo)"
+    assert values["outcome"] == "not known"
+
+
+def test_the_outcome_is_told_once_it_is_known(served: Served) -> None:
+    row = {"pilot": "flights", "key": "UA1", "label": 1.0, "known_at": AS_OF + timedelta(days=1)}
+    insert_once(served.engine, outcomes, [row])
+    outcome = served.trace().links[-1]
+    assert outcome.value == "1"
+    assert "2013-07-02" in outcome.detail
+
+
+def test_the_table_names_what_is_broken(served: Served) -> None:
+    edit_score(served)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(served.trace().table())
+    assert "BROKEN" in console.export_text()
+
+
+def test_an_unknown_answer_is_said(original: Served) -> None:
+    with pytest.raises(TremplinError, match="The store has no prediction 'p2'"):
+        trace(original.settings, original.engine, "p2")
+
+
+def edit_score(served: Served) -> None:
+    with served.engine.begin() as connection:
+        connection.execute(sa.update(predictions).values(score=0.0123, decision=False))
+
+
+def edit_decision(served: Served) -> None:
+    with served.engine.begin() as connection:
+        connection.execute(sa.update(predictions).values(decision=~predictions.c.decision))
+
+
+def edit_row(served: Served) -> None:
+    with served.engine.begin() as connection:
+        row = connection.execute(sa.select(predictions.c.row)).scalar_one()
+        connection.execute(sa.update(predictions).values(row={**row, "recent_delay": 900.0, "overdue": 150}))
+
+
+def edit_release(served: Served) -> None:
+    (served.settings.releases / served.release.id / "card.md").write_text("better")
+
+
+def sign_elsewhere(served: Served) -> None:
+    for path in (served.settings.signing_key, served.settings.release_public_key):
+        path.unlink()
+    make_keys(served.settings.signing_key, served.settings.release_public_key)
+
+
+def lose_release(served: Served) -> None:
+    shutil.rmtree(served.settings.releases / served.release.id)
+
+
+def edit_tag(name: str) -> Callable[[Served], None]:
+    def edit(served: Served) -> None:
+        tracking(served.settings).set_tag(served.release.manifest.mlflow_run, f"tremplin.{name}", "another")
+
+    return edit
+
+
+def edit_approval(served: Served) -> None:
+    with served.engine.begin() as connection:
+        connection.execute(sa.update(journal).where(journal.c.kind == "approval").values(by="Noor Haddad"))
+
+
+def edit_another_entry(served: Served) -> None:
+    with served.engine.begin() as connection:
+        connection.execute(sa.update(journal).where(journal.c.kind == "verdict").values(by="somebody"))
+
+
+def lose_approval(served: Served) -> None:
+    with served.engine.begin() as connection:
+        connection.execute(sa.delete(journal).where(journal.c.kind == "approval"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "broken"),
+    [
+        (edit_score, ["prediction"]),
+        (edit_decision, ["prediction"]),
+        (edit_row, ["prediction"]),
+        (edit_release, ["release"]),
+        (sign_elsewhere, ["release"]),
+        (lose_release, ["release"]),
+        (edit_tag("model"), ["MLflow run"]),
+        (edit_tag("commit"), ["commit"]),
+        (edit_tag("data"), ["data"]),
+        (edit_tag("contract"), ["contract"]),
+        (edit_approval, ["approval"]),
+        (edit_another_entry, ["approval"]),
+        (lose_approval, ["approval"]),
+    ],
+)
+def test_a_broken_link_is_named(served: Served, spoil: Callable[[Served], None], broken: list[str]) -> None:
+    assert served.trace().unbroken
+    spoil(served)
+    found = served.trace()
+    assert found.broken == broken
+    assert not found.unbroken
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [("dvc.lock", ["lock"]), ("gate/verdict.json", ["gate verdict"])],
+    ids=["lock", "verdict"],
+)
+def test_a_file_of_the_run_that_was_changed_or_lost_is_named(
+    original: Served, name: str, broken: list[str]
+) -> None:
+    path = original.artifacts / name
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before.replace(b"5", b"6"))
+        assert original.trace().broken == broken
+        path.unlink()
+        assert original.trace().broken == broken
+    finally:
+        path.write_bytes(before)
+    assert original.trace().unbroken
+
+
+def test_a_run_that_mlflow_lost_is_named(served: Served, empty_mlflow: Path) -> None:
+    shutil.copy(empty_mlflow, served.settings.home / "mlflow.db")
+    found = served.trace()
+    assert found.broken == ["MLflow run"]
+    assert [link.name for link in found.links] == [
+        "prediction",
+        "release",
+        "MLflow run",
+        "approval",
+        "outcome",
+    ]
+
+
+def test_the_card_says_what_the_files_say(original: Served) -> None:
+    card = (original.release.path / "card.md").read_text("utf-8")
+    evaluation = json.loads(original.result.paths.report(5, "evaluation").read_text("utf-8"))
+    charter, contract = original.result.pilot.charter, original.result.pilot.contract
+    assert f"# {charter.title}: version 1" in card
+    assert "approved by Camille Laurent, product owner (a stand-in of the demo" in card
+    assert f"| roc_auc | {evaluation['roc_auc']['value']:.4g} [" in card
+    assert contract.description.limitations.strip() in card
+    assert charter.ai_act.rationale in card
+    assert "| parity |" in card
+    assert all(feature.name in card for feature in contract.features)

@@ -98,7 +98,7 @@ def _report(
     now: pd.DataFrame, then: pd.DataFrame, features: list[Column], pilot: Pilot, html: Path
 ) -> tuple[dict[str, float], str]:
     """Write the page; the effect of each column, and the report as JSON."""
-    evidently, presets = _evidently()
+    evidently, presets = load_evidently()
     policy, names = pilot.file.monitoring, [feature.name for feature in features]
     definition = evidently.DataDefinition(
         numerical_columns=[feature.name for feature in features if feature.numeric],
@@ -126,7 +126,7 @@ def _report(
     return effects, dumps(content, indent=1) + "\n"
 
 
-def _evidently() -> tuple[ModuleType, ModuleType]:
+def load_evidently() -> tuple[ModuleType, ModuleType]:
     """Import Evidently (6 s), which sends nothing: it reads this variable when it is loaded and when it would send."""
     os.environ["DO_NOT_TRACK"] = "1"
     with warnings.catch_warnings():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -62,6 +63,7 @@ def demo(ctx: typer.Context) -> None:
 
 def first_model(world: World) -> int:
     """Ingest, the graph, MLflow, the gate; the version that passed."""
+    from monitoring.drift import load_evidently
     from pipelines.flows import training
     from pipelines.ingestion import ingest
     from pipelines.prefect_server import start_serving, wait_for_server
@@ -80,6 +82,8 @@ def first_model(world: World) -> int:
         wait_for_server(world.children, world.api)
         start_serving(world.children, given.settings, world.api, given.pilot.name)
     with story.chapter("Train: dvc repro, record in MLflow, gate"):
+        # Evidently takes five seconds to import: now, while DVC's processes work.
+        threading.Thread(target=load_evidently, daemon=True).start()
         passed = training(given.pilot.name, as_of, given.settings.root)
         entry = newest_verdict(world, as_of)
         show_verdict(world, entry)

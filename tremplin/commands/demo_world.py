@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 import time
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from tremplin import live
 from tremplin.commands.context import Context
 from tremplin.commands.demo_story import Story
 from tremplin.errors import TremplinError
-from tremplin.settings import load_settings
+from tremplin.settings import Settings, load_settings
 from tremplin.workspace import make_workspace, same_code
 
 COMPLETE = "demo-complete"  # file under home: the next demo begins anew
@@ -44,7 +45,7 @@ class World:
         self.answered_until = self.midnight(self.given.pilot.file.demo.first_training)
 
     @property
-    def settings(self):  # type: ignore[no-untyped-def]
+    def settings(self) -> Settings:
         """Settings of the demo's workspace."""
         return self.given.settings
 
@@ -69,18 +70,18 @@ class World:
         from pipelines.replaying import record_outcomes, replay
 
         given = self.given
-        rows = given.pilot.source.fetch(self.answered_until, moment)
-        facts = replay(self.url, given.pilot, rows, given.store, progress=self.story.replayed)
-        # Labels of the days before may have come only now.
-        earlier = given.pilot.source.fetch(self.midnight(given.pilot.file.demo.first_training), moment)
-        known = record_outcomes(given.store, given.pilot, earlier, moment)
+        label_days = timedelta(days=given.pilot.file.monitoring.label_days)
+        rows = given.pilot.source.fetch(self.answered_until - label_days, moment)
+        asked = rows[rows[given.pilot.contract.time] >= self.answered_until]
+        facts = replay(self.url, given.pilot, asked, given.store, progress=self.story.replayed)
+        known = record_outcomes(given.store, given.pilot, rows, moment)  # of the last days before, too
         self.story.tell(
             f"{self.answered_until:%d %B} to {moment:%d %B}: {facts.sent:,} rows answered over HTTP in {facts.seconds:.1f} s"
             f"{f', {facts.skipped:,} had been' if facts.skipped else ''}; {known:,} outcomes arrived"
         )
         self.answered_until = moment
 
-    def _wait(self, path: str, good) -> None:  # type: ignore[no-untyped-def]
+    def _wait(self, path: str, good: Callable[[httpx.Response], bool]) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
         last = "nothing"
         while time.monotonic() < deadline:

@@ -38,7 +38,9 @@ def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_
             f"The challenger {state.challenger} of {pilot.name} is on its way ({state.share:.0%}). "
             f"Promote it or roll it back (`tremplin rollout`) before {release_id} starts."
         )
-    before = {e.facts["release"] for e in journal.entries(engine, pilot=pilot.name, kind="rollout")} - {release_id}
+    before = {e.facts["release"] for e in journal.entries(engine, pilot=pilot.name, kind="rollout")} - {
+        release_id
+    }
     # One draw of the cohorts a rollout, and the same one when a history is played again.
     key = hashlib.sha256(f"{pilot.name} rollout {len(before) + 1}".encode()).hexdigest()
     new = state.model_copy(update={"challenger": release_id, "share": 0.0, "rollout_key": key})

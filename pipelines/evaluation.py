@@ -19,9 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines.comparison import Bootstrap, Floats, Integers, auc, days_of, skill
+from pipelines.draws import Draws
 from pipelines.fitting import brier, fit, labels_of
 from pipelines.stages import progress, read_table, run, table_bytes, write_json, write_whole
-from pipelines.statistics import Draws
 from tremplin.charter import Charter
 from tremplin.contract import Contract
 from tremplin.frame import model_frame

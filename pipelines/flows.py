@@ -13,8 +13,8 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
-
 from sqlalchemy.engine import Engine
+
 from tremplin import journal, live
 from tremplin.contract import load_contract
 from tremplin.errors import TremplinError
@@ -122,7 +122,9 @@ def measure(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
     engine, loaded = open_store(settings), load_pilot(pilot, settings.root)
     release = champion(engine, settings, pilot)
     if release is None:
-        raise TremplinError(f"Nothing of {pilot} is live, so there is nothing to monitor. `tremplin run`, `tremplin approve`.")
+        raise TremplinError(
+            f"Nothing of {pilot} is live, so there is nothing to monitor. `tremplin run`, `tremplin approve`."
+        )
     folder = settings.home / "monitoring" / pilot
     evidence = monitor_window(
         engine,
@@ -136,12 +138,19 @@ def measure(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
     )
     past = [entry.as_of for entry in journal.entries(engine, pilot=pilot, kind="retraining")]
     decision = decide(
-        read_history(folder), loaded.file, as_of=as_of, retrainings=[moment for moment in past if moment < as_of]
+        read_history(folder),
+        loaded.file,
+        as_of=as_of,
+        retrainings=[moment for moment in past if moment < as_of],
     )
     facts = {"window": window, "release": release.id, "action": decision.action, "reasons": decision.reasons}
     kind = "retraining" if decision.action == "retrain" else "monitoring"
-    journal.append(engine, kind, identity=f"{window}:{release.id}", pilot=pilot, by=BY_MACHINE, as_of=as_of, facts=facts)
-    log_monitoring(settings, release, window, folder, evidence.model_dump(mode="json"), facts)
+    journal.append(
+        engine, kind, identity=f"{window}:{release.id}", pilot=pilot, by=BY_MACHINE, as_of=as_of, facts=facts
+    )
+    log_monitoring(
+        settings, release, window, folder, evidence=evidence.model_dump(mode="json"), decision=facts
+    )
     return {**facts, "report": str(folder / f"{window}-evidently.html")}
 
 
@@ -175,24 +184,26 @@ def next_step(pilot: str, release_id: str, since: datetime, as_of: datetime) -> 
         return {"done": "nothing", "reasons": [f"{release_id} is champion"]}
     _, state = live.current(engine, pilot) or (0, None)
     wave = rollout.wave_of(loaded, state) if state else 0
-    how = {"by": BY_MACHINE, "as_of": as_of}
     if wave == 0:
-        rollout.open_wave(engine, loaded, release_id, 1, **how)
+        rollout.open_wave(engine, loaded, release_id, 1, by=BY_MACHINE, as_of=as_of)
         return {"done": "opened", "wave": 1, "reasons": ["the rollout was approved"]}
     rows = load_window(engine, loaded, Window(since, as_of, f"wave {wave}"), as_of)
     model = OnnxModel(release.path / "model.onnx", load_contract(release.path / "contract.yaml"))
     verdict = judge_wave(loaded, rows, model, challenger=release_id)
     facts: dict[str, Any] = {"wave": wave, **verdict.model_dump(mode="json")}
     if verdict.decision == "rollback":
-        rollout.rollback(engine, loaded, release_id, **how, reason=verdict.reasons[-1], evidence=facts)
+        reason = verdict.reasons[-1]
+        rollout.rollback(
+            engine, loaded, release_id, by=BY_MACHINE, as_of=as_of, reason=reason, evidence=facts
+        )
         return {**facts, "done": "rolled back"}
     if verdict.decision == "hold":
         return {**facts, "done": "held"}
     if wave == len(loaded.file.rollout.waves):
-        rollout.promote(engine, loaded, release_id, **how, evidence=facts)
+        rollout.promote(engine, loaded, release_id, by=BY_MACHINE, as_of=as_of, evidence=facts)
         set_live_aliases(settings, engine, pilot)
         return {**facts, "done": "promoted"}
-    rollout.open_wave(engine, loaded, release_id, wave + 1, **how, evidence=facts)
+    rollout.open_wave(engine, loaded, release_id, wave + 1, by=BY_MACHINE, as_of=as_of, evidence=facts)
     return {**facts, "done": "opened", "wave": wave + 1}
 
 
@@ -203,9 +214,15 @@ def set_live_aliases(settings: Settings, engine: Engine, pilot: str) -> None:
     known = live.current(engine, pilot)
     if known is None:
         return
-    releases = {"champion": known[1].champion, "challenger": known[1].challenger, "previous": known[1].previous}
+    releases = {
+        "champion": known[1].champion,
+        "challenger": known[1].challenger,
+        "previous": known[1].previous,
+    }
     versions = {
-        alias: open_release(settings.releases / name, settings.release_public_key, pilot=pilot).manifest.model_version
+        alias: open_release(
+            settings.releases / name, settings.release_public_key, pilot=pilot
+        ).manifest.model_version
         if name
         else None
         for alias, name in releases.items()

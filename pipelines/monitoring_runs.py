@@ -33,13 +33,17 @@ def drift_reference(settings: Settings, release: Release) -> pd.DataFrame:
     tracking(settings)
     lock = mlflow.artifacts.load_text(f"runs:/{run_id}/dvc.lock")
     cache = cache_of(settings.root) / "files" / "md5"
-    outs = {out["path"]: out["md5"] for stage in stages(lock, pilot).values() for out in stage.get("outs", [])}
+    outs = {
+        out["path"]: out["md5"] for stage in stages(lock, pilot).values() for out in stage.get("outs", [])
+    }
     path = _cached(cache, outs.get(f"models/{pilot}", ""))
     if path.exists():  # a folder: the list of its files
         files = {item["relpath"]: item["md5"] for item in json.loads(path.read_text("utf-8"))}
         path = _cached(cache, files["reference.parquet"])
     if not path.exists():
-        raise TremplinError(f"The training rows of release {release.id} are not in DVC's cache {cache}: `dvc pull`.")
+        raise TremplinError(
+            f"The training rows of release {release.id} are not in DVC's cache {cache}: `dvc pull`."
+        )
     return pd.read_parquet(path)
 
 
@@ -49,7 +53,13 @@ def _cached(cache: Path, md5: str) -> Path:
 
 
 def log_monitoring(
-    settings: Settings, release: Release, window: str, folder: Path, evidence: Mapping[str, Any], decision: Mapping[str, Any]
+    settings: Settings,
+    release: Release,
+    window: str,
+    folder: Path,
+    *,
+    evidence: Mapping[str, Any],
+    decision: Mapping[str, Any],
 ) -> None:
     """One MLflow run for a window and a release, beside the run of the model; measured again, the run is written again."""
     client = tracking(settings)
@@ -63,11 +73,12 @@ def log_monitoring(
         "tremplin.decision": str(decision["action"]),
         "mlflow.note.content": "\n\n".join(decision["reasons"]),
     }
-    run_id = known[0].info.run_id if known else client.create_run(experiment, run_name=f"monitoring {window}", tags=tags).info.run_id
+    run = known[0] if known else client.create_run(experiment, run_name=f"monitoring {window}", tags=tags)
+    run_id = run.info.run_id
     for key, value in tags.items():
         client.set_tag(run_id, key, value)
-    for key, value in _numbers(evidence):
-        client.log_metric(run_id, key, value)
+    for metric, number in _numbers(evidence):
+        client.log_metric(run_id, metric, number)
     for path in sorted(folder.glob(f"{window}*")):
         client.log_artifact(run_id, str(path), "monitoring")
     client.set_terminated(run_id)

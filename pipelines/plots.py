@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.comparison import auc
-from pipelines.statistics import average_precision
+from pipelines.draws import average_precision
 from tremplin.contract import Contract
 
 if TYPE_CHECKING:

@@ -68,7 +68,13 @@ class Children:
         """Start a process whose output goes to ``home/logs/<name>.log``."""
         with (self._logs / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                command, env=os.environ | env, cwd=cwd, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                command,
+                env=os.environ | env,
+                cwd=cwd,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
         (self._pids / str(process.pid)).write_text(command[-1])
         self._running[name] = process
@@ -79,7 +85,9 @@ class Children:
         if self._running[name].poll() is not None:
             log = self._logs / f"{name}.log"
             tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-5:])
-            raise TremplinError(f"The {name} process ended with code {self._running[name].returncode}. {log} ends:\n{tail}")
+            raise TremplinError(
+                f"The {name} process ended with code {self._running[name].returncode}. {log} ends:\n{tail}"
+            )
 
     def stop(self) -> None:
         """End them all, politely first."""
@@ -112,8 +120,13 @@ def start_server(children: Children, settings: Settings, port: int) -> str:
 
 def start_serving(children: Children, settings: Settings, api: str, pilot: str) -> None:
     """Start the process that runs deployments and registers the automation."""
-    env = environment(settings, api) | {"TREMPLIN_ROOT": str(settings.root), "TREMPLIN_HOME": str(settings.home)}
-    children.start("prefect-serve", [sys.executable, "-m", "pipelines.serve", "--pilot", pilot], env, settings.root)
+    env = environment(settings, api) | {
+        "TREMPLIN_ROOT": str(settings.root),
+        "TREMPLIN_HOME": str(settings.home),
+    }
+    children.start(
+        "prefect-serve", [sys.executable, "-m", "pipelines.serve", "--pilot", pilot], env, settings.root
+    )
 
 
 def wait_for_server(children: Children, api: str) -> None:
@@ -140,7 +153,11 @@ def failed_runs(api: str) -> list[str]:
     """What flow runs that failed on the server said, the newest first."""
     import httpx
 
-    query = {"flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}}, "sort": "START_TIME_DESC", "limit": 5}
+    query = {
+        "flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}},
+        "sort": "START_TIME_DESC",
+        "limit": 5,
+    }
     return [str(run["state"]["message"]) for run in httpx.post(f"{api}/flow_runs/filter", json=query).json()]
 
 
@@ -150,4 +167,6 @@ def _until(what: str, children: Children, name: str) -> Iterator[None]:
         children.check(name)
         yield
         time.sleep(0.2)
-    raise TremplinError(f"Waited {START_SECONDS} s for {what}, in vain. Its log is in .tremplin/logs/{name}.log")
+    raise TremplinError(
+        f"Waited {START_SECONDS} s for {what}, in vain. Its log is in .tremplin/logs/{name}.log"
+    )

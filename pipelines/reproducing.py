@@ -55,12 +55,17 @@ def _stages(paths: Paths) -> str:
 
 def _dvc(paths: Paths, *arguments: str) -> None:
     """Run DVC in a process of its own: it changes signal handlers and working folders."""
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # the stages' `python`
-        "DVC_NO_ANALYTICS": "true",
-    }
+    environment = (
+        os.environ
+        | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # the stages' `python`
+            "DVC_NO_ANALYTICS": "true",
+        }
+    )
     command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, cwd=paths.root, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=paths.root, env=environment, stderr=subprocess.PIPE, text=True, check=False
+    )
     if done.returncode:
         raise _readable(done.stderr, paths)
 
@@ -68,5 +73,9 @@ def _dvc(paths: Paths, *arguments: str) -> None:
 def _readable(said: str, paths: Paths) -> TremplinError:
     said = said.strip()
     if "lock" in said.lower() and "another" in said.lower():
-        return TremplinError(f"Another DVC command is running in {paths.root}. Wait until it is done. DVC said: {said}")
-    return TremplinError(f"`dvc` stopped in {paths.root}. It said:\n{said}\nMend that and run again: finished stages are kept.")
+        return TremplinError(
+            f"Another DVC command is running in {paths.root}. Wait until it is done. DVC said: {said}"
+        )
+    return TremplinError(
+        f"`dvc` stopped in {paths.root}. It said:\n{said}\nMend that and run again: finished stages are kept."
+    )

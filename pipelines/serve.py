@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from prefect import serve
+from prefect.deployments.runner import RunnerDeployment
 from prefect.events import DeploymentEventTrigger
-from prefect.flows import EntrypointType
+from prefect.types.entrypoint import EntrypointType
 
 from pipelines.flows import RETRAINING_DUE, resource, retraining
 
@@ -26,6 +27,7 @@ def main() -> None:
     retrain = retraining.to_deployment(
         pilot, triggers=[due], concurrency_limit=1, entrypoint_type=EntrypointType.MODULE_PATH
     )
+    assert isinstance(retrain, RunnerDeployment)  # a coroutine only where a loop is running
     serve(retrain)
 
 

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines.comparison import auc, days_of
+from pipelines.draws import wilson
 from pipelines.stages import read_table, run, write_json
-from pipelines.statistics import wilson
 from tremplin.contract import Column, Contract
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot

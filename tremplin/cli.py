@@ -14,7 +14,11 @@ from tremplin.commands.context import Context, workspace_root
 from tremplin.errors import TremplinError
 from tremplin.settings import load_settings
 
-HOISTED = {"--pilot": True, "--workspace": True, "--debug": False}  # global options, and whether they take a value
+HOISTED = {
+    "--pilot": True,
+    "--workspace": True,
+    "--debug": False,
+}  # global options, and whether they take a value
 
 app = typer.Typer(
     help="From an AI pilot to production: train, gate, release, roll out, monitor, retrain, trace.",
@@ -28,9 +32,12 @@ app = typer.Typer(
 @app.callback()
 def options(
     ctx: typer.Context,
-    pilot: Annotated[str, typer.Option(envvar=["TREMPLIN_PILOT", "PILOT"], help="Folder under pilots/.")] = "flights",
+    pilot: Annotated[
+        str, typer.Option(envvar=["TREMPLIN_PILOT", "PILOT"], help="Folder under pilots/.")
+    ] = "flights",
     workspace: Annotated[
-        str | None, typer.Option(help="Work there instead: a path, or a name under .tremplin/ such as `demo`.")
+        str | None,
+        typer.Option(help="Work there instead: a path, or a name under .tremplin/ such as `demo`."),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
@@ -70,7 +77,9 @@ def main() -> None:
         typer.echo(typer.style("Error: ", fg="red", bold=True) + str(error), err=True)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        typer.echo("\nStopped. Run the same command again: what is done is kept, nothing is done twice.", err=True)
+        typer.echo(
+            "\nStopped. Run the same command again: what is done is kept, nothing is done twice.", err=True
+        )
         raise SystemExit(130) from None
 
 

@@ -105,15 +105,21 @@ class Column(Strict):
     def _consistent(self) -> Self:
         bounds = self.logicalTypeOptions
         if self.classification in ("personal", "special") and not self.purpose:
-            raise ValueError(f"column {self.name} is {self.classification} and has no customProperty `purpose`")
+            raise ValueError(
+                f"column {self.name} is {self.classification} and has no customProperty `purpose`"
+            )
         if self.classification == "special" and Role.FEATURE in self.tags:
             raise ValueError(f"column {self.name} is special-category data and cannot be a feature")
         if self.enum is not None and self.logicalType != "string":
             raise ValueError(f"column {self.name}: `enum` is for strings, not {self.logicalType}")
         if bounds.minimum is not None and bounds.maximum is not None and bounds.minimum > bounds.maximum:
-            raise ValueError(f"column {self.name}: minimum {bounds.minimum} is above maximum {bounds.maximum}")
+            raise ValueError(
+                f"column {self.name}: minimum {bounds.minimum} is above maximum {bounds.maximum}"
+            )
         if Role.FEATURE in self.tags and self.logicalType == "timestamp":
-            raise ValueError(f"column {self.name}: a timestamp cannot be a feature; give the model a number of it")
+            raise ValueError(
+                f"column {self.name}: a timestamp cannot be a feature; give the model a number of it"
+            )
         return self
 
 
@@ -223,7 +229,9 @@ class Contract(Strict):
             raise ValueError("no column has the tag `feature`")
         for role in (Role.TARGET, Role.LABEL_TIME):
             if Role.FEATURE in self.with_role(role)[0].tags:
-                raise ValueError(f"the {role} cannot be a feature: it is not known when the question is asked")
+                raise ValueError(
+                    f"the {role} cannot be a feature: it is not known when the question is asked"
+                )
         for role in (Role.TIME, Role.LABEL_TIME):
             if self.with_role(role)[0].logicalType != "timestamp":
                 raise ValueError(f"the column with the tag `{role}` must be a timestamp")

@@ -16,7 +16,8 @@ def model_frame(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     columns = {}
     for feature in contract.features:
         values = rows[feature.name]
-        columns[feature.name] = (
-            values.astype("float32") if feature.numeric else values.astype(object).where(values.notna(), "").astype(str).astype(object)
-        )
+        if feature.numeric:
+            columns[feature.name] = values.astype("float32")
+        else:
+            columns[feature.name] = values.astype(object).where(values.notna(), "").astype(str).astype(object)
     return pd.DataFrame(columns, index=rows.index)

@@ -47,7 +47,9 @@ def draw(rollout_key: str, subject: str) -> float:
 
 def current(engine: Engine, pilot: str) -> tuple[int, Live] | None:
     """The newest row and its version; None before the first go-live."""
-    query = sa.select(live.c.version, live.c.state).where(live.c.pilot == pilot).order_by(live.c.version.desc())
+    query = (
+        sa.select(live.c.version, live.c.state).where(live.c.pilot == pilot).order_by(live.c.version.desc())
+    )
     with engine.connect() as connection:
         row = connection.execute(query.limit(1)).first()
     return (row.version, Live.model_validate(row.state)) if row else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reads it while it is imported, and reports home without
+os.environ.setdefault(
+    "ORT_DISABLE_TELEMETRY", "1"
+)  # ONNX Runtime reads it while it is imported, and reports home without
 
 import numpy as np
 import onnxruntime
@@ -48,4 +51,4 @@ class OnnxModel:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or value != value  # NaN is the one value that differs from itself
+    return value is None or (isinstance(value, float) and math.isnan(value))

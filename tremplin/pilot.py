@@ -59,7 +59,9 @@ class Gate(Strict):
     bootstrap_samples: Annotated[int, Field(ge=200)]
     baseline_margin: float  # Brier skill over the baseline that the interval must clear
     champion_margin: float  # Brier loss against the champion that is still non-inferior
-    feature_auc_limit: Annotated[float, Field(gt=0.5, le=1)]  # one feature alone: above it, too good to be true
+    feature_auc_limit: Annotated[
+        float, Field(gt=0.5, le=1)
+    ]  # one feature alone: above it, too good to be true
     result_auc_limit: Annotated[float, Field(gt=0.5, le=1)]  # the model: above it, too good to be true
     site_auc_drop: Share  # below the overall AUC, for a site
     site_minimum_rows: Count
@@ -73,7 +75,9 @@ class Rollout(Strict):
     waves: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]  # cumulative shares
     wave_days: Days
     minimum_outcomes: Count  # labelled answers of the challenger before a wave is judged
-    margin: Annotated[float, Field(ge=0)]  # Brier loss against the champion on the same rows that is tolerated
+    margin: Annotated[
+        float, Field(ge=0)
+    ]  # Brier loss against the champion on the same rows that is tolerated
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

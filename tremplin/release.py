@@ -68,14 +68,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_release(
-    root: Path, files: Mapping[str, Path], manifest: Manifest, signing_key: Path
-) -> Release:
+def write_release(root: Path, files: Mapping[str, Path], manifest: Manifest, signing_key: Path) -> Release:
     """Make ``root/<id>/`` from ``files``; the manifest's ``files`` are filled in here.
 
     The same content has the same id; a release that is there already is left as it is. It appears whole or not at all.
     """
-    manifest = manifest.model_copy(update={"files": {name: sha256(path) for name, path in sorted(files.items())}})
+    manifest = manifest.model_copy(
+        update={"files": {name: sha256(path) for name, path in sorted(files.items())}}
+    )
     content = manifest.model_dump_json(indent=2).encode()
     identity = hashlib.sha256(content).hexdigest()[:16]
     final = root / identity
@@ -101,7 +101,9 @@ def open_release(path: Path, public_key: Path, *, pilot: str | None = None) -> R
     try:
         content, signature = (path / MANIFEST).read_bytes(), (path / SIGNATURE).read_bytes()
     except OSError as error:
-        raise ReleaseRefused(f"Release {path} is incomplete: {error.strerror} ({error.filename}). Copy it again.") from None
+        raise ReleaseRefused(
+            f"Release {path} is incomplete: {error.strerror} ({error.filename}). Copy it again."
+        ) from None
     try:
         _public_key(public_key).verify(signature, content)
     except InvalidSignature:
@@ -111,7 +113,9 @@ def open_release(path: Path, public_key: Path, *, pilot: str | None = None) -> R
     try:
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
-        raise ReleaseRefused(f"Release {path}: release.json is not one of this version of Tremplin: {error}") from None
+        raise ReleaseRefused(
+            f"Release {path}: release.json is not one of this version of Tremplin: {error}"
+        ) from None
     if pilot is not None and manifest.pilot != pilot:
         raise ReleaseRefused(f"Release {path} is of the pilot {manifest.pilot}; this server serves {pilot}.")
     found = {str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()} - {MANIFEST, SIGNATURE}
@@ -119,7 +123,9 @@ def open_release(path: Path, public_key: Path, *, pilot: str | None = None) -> R
         name for name, expected in manifest.files.items() if sha256(path / name) != expected
     ]
     if differing:
-        raise ReleaseRefused(f"Release {path} was altered or half copied: {', '.join(differing)}. Copy it again.")
+        raise ReleaseRefused(
+            f"Release {path} was altered or half copied: {', '.join(differing)}. Copy it again."
+        )
     return Release(hashlib.sha256(content).hexdigest()[:16], path, manifest)
 
 
@@ -130,7 +136,9 @@ def make_keys(private: Path, public: Path) -> None:
     private.parent.mkdir(parents=True, exist_ok=True)
     key = Ed25519PrivateKey.generate()
     public.write_bytes(
-        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
     )
     with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(
@@ -144,7 +152,9 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError) as error:
-        raise TremplinError(f"The signing key {path} cannot be read: {error}. Set TREMPLIN_SIGNING_KEY.") from None
+        raise TremplinError(
+            f"The signing key {path} cannot be read: {error}. Set TREMPLIN_SIGNING_KEY."
+        ) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise TremplinError(f"The signing key {path} is not an Ed25519 key.")
     return key
@@ -154,7 +164,9 @@ def _public_key(path: Path) -> Ed25519PublicKey:
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ReleaseRefused(f"The public key {path} cannot be read: {error}. Set TREMPLIN_RELEASE_PUBLIC_KEY.") from None
+        raise ReleaseRefused(
+            f"The public key {path} cannot be read: {error}. Set TREMPLIN_RELEASE_PUBLIC_KEY."
+        ) from None
     if not isinstance(key, Ed25519PublicKey):
         raise ReleaseRefused(f"The public key {path} is not an Ed25519 key.")
     return key

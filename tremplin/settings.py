@@ -16,12 +16,18 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TREMPLIN_", extra="ignore", validate_default=True)
 
-    root: Path = Field(default_factory=Path.cwd, description="the checkout or workspace with pilots/ and dvc.yaml")
-    home: Path = Field(default=Path(".tremplin"), description="state: store, MLflow, keys, releases; under root")
+    root: Path = Field(
+        default_factory=Path.cwd, description="the checkout or workspace with pilots/ and dvc.yaml"
+    )
+    home: Path = Field(
+        default=Path(".tremplin"), description="state: store, MLflow, keys, releases; under root"
+    )
     environment: Literal["development", "production"] = "development"
     pilot: str = "flights"
 
-    store_url: SecretStr = Field(default=SecretStr(""), description="SQLAlchemy URL; default SQLite under home")
+    store_url: SecretStr = Field(
+        default=SecretStr(""), description="SQLAlchemy URL; default SQLite under home"
+    )
     mlflow_tracking_uri: str = ""
     releases: Path = Path()
     signing_key: Path = Path()
@@ -30,7 +36,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     live_poll_seconds: float = Field(default=2.0, gt=0)
-    commit: str = Field(default="", description="git commit of the code where there is no git, as in an image")
+    commit: str = Field(
+        default="", description="git commit of the code where there is no git, as in an image"
+    )
     dirty: bool = Field(default=False, description="whether the code differed from that commit")
 
     @model_validator(mode="after")
@@ -60,5 +68,9 @@ def load_settings(**given: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]
     except ValueError as error:
         found = error.errors() if hasattr(error, "errors") else []
-        problems = "; ".join(f"TREMPLIN_{str(f['loc'][0]).upper()}: {f['msg']}, got {f['input']!r}" for f in found)
-        raise TremplinError(f"A setting does not fit. {problems or error}. Mend the environment variable.") from None
+        problems = "; ".join(
+            f"TREMPLIN_{str(f['loc'][0]).upper()}: {f['msg']}, got {f['input']!r}" for f in found
+        )
+        raise TremplinError(
+            f"A setting does not fit. {problems or error}. Mend the environment variable."
+        ) from None

@@ -41,7 +41,9 @@ def read(path: Path) -> tuple[Any, dict[Location, int]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
-        raise ConfigurationError([Fault(path, mark.line + 1 if mark else None, f"not YAML: {problem}")]) from None
+        raise ConfigurationError(
+            [Fault(path, mark.line + 1 if mark else None, f"not YAML: {problem}")]
+        ) from None
     if node is None:
         raise ConfigurationError([Fault(path, None, "the file is empty")])
     lines: dict[Location, int] = {}
@@ -60,7 +62,9 @@ def line_of(lines: dict[Location, int], location: Location) -> int | None:
     return None
 
 
-def _walk(node: yaml.Node, at: Location, lines: dict[Location, int], repeated: list[Fault], path: Path) -> None:
+def _walk(
+    node: yaml.Node, at: Location, lines: dict[Location, int], repeated: list[Fault], path: Path
+) -> None:
     lines.setdefault(at, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()

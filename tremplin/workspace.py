@@ -9,7 +9,6 @@ from pathlib import Path
 from tremplin.settings import Settings, load_settings
 
 
-
 def make_workspace(checkout: Path, target: Path) -> Path:
     """Bring the code of ``checkout`` (committed or not) into ``target``; what was produced there stays.
 

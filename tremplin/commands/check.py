@@ -44,10 +44,20 @@ def check_graph(root: Path) -> list[Fault]:
     path = root / "dvc.yaml"
     if not path.exists():
         return [Fault(path, None, "the file is missing")]
-    named = [name for part in yaml.safe_load(path.read_text("utf-8")).get("vars", []) for name in part.get("pilots", [])]
+    named = [
+        name
+        for part in yaml.safe_load(path.read_text("utf-8")).get("vars", [])
+        for name in part.get("pilots", [])
+    ]
     if sorted(named) == list_pilots(root):
         return []
-    return [Fault(path, None, f"`pilots` is {named}; the folders under pilots/ are {list_pilots(root)}: make them equal")]
+    return [
+        Fault(
+            path,
+            None,
+            f"`pilots` is {named}; the folders under pilots/ are {list_pilots(root)}: make them equal",
+        )
+    ]
 
 
 def undecided(pilot: Pilot) -> list[str]:
@@ -74,9 +84,14 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
         faults += error.faults
     open_questions = undecided(pilot) if pilot else []
     if open_questions and given.settings.environment != "development":
-        faults += [Fault(Path(place), None, "`changeme` must be decided before production") for place in open_questions]
+        faults += [
+            Fault(Path(place), None, "`changeme` must be decided before production")
+            for place in open_questions
+        ]
     if as_json:
-        print_json({"pilot": given.settings.pilot, "faults": [str(f) for f in faults], "undecided": open_questions})
+        print_json(
+            {"pilot": given.settings.pilot, "faults": [str(f) for f in faults], "undecided": open_questions}
+        )
     if faults:
         raise ConfigurationError(faults)
     if as_json or pilot is None:

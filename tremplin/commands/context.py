@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for scripts.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="What was known then: 2013-07-01 or a full time. Default: now.")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="What was known then: 2013-07-01 or a full time. Default: now.")
+]
 
 
 @dataclass
@@ -68,7 +70,9 @@ class Context:
         try:
             moment = datetime.fromisoformat(as_of)
         except ValueError:
-            raise TremplinError(f"--as-of {as_of!r} is not a time. Write it as 2013-07-01 or 2013-07-01T06:00.") from None
+            raise TremplinError(
+                f"--as-of {as_of!r} is not a time. Write it as 2013-07-01 or 2013-07-01T06:00."
+            ) from None
         return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
 
 
@@ -90,4 +94,6 @@ def workspace_root(given: str | None, root: Path) -> Path:
     for candidate in (root / ".tremplin" / given, Path(given)):
         if (candidate / "pilots").is_dir():
             return candidate.resolve()
-    raise TremplinError(f"There is no workspace {given!r}: neither .tremplin/{given} nor {given} holds a pilots/ folder.")
+    raise TremplinError(
+        f"There is no workspace {given!r}: neither .tremplin/{given} nor {given} holds a pilots/ folder."
+    )

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -85,7 +85,7 @@ def first_model(world: World) -> int:
         # Evidently takes five seconds to import: now, while DVC's processes work.
         threading.Thread(target=load_evidently, daemon=True).start()
         passed = training(given.pilot.name, as_of, given.settings.root)
-        entry = newest_verdict(world, as_of)
+        entry = verdict_on(world, as_of)
         show_verdict(world, entry)
         if not passed:
             raise TremplinError("The first model did not pass the gate. The table says why.")
@@ -107,8 +107,10 @@ def blocked_model(world: World) -> None:
         for source, target in ((here.snapshot, there.snapshot), (here.snapshot_facts, there.snapshot_facts)):
             shutil.copyfile(source, target)
         if training(given.pilot.name, as_of, root):
-            raise TremplinError("The gate let a worse model pass. It must not: look at its limits in pilot.yaml.")
-        show_verdict(world, newest_verdict(world, as_of), only_blocked=True)
+            raise TremplinError(
+                "The gate let a worse model pass. It must not: look at its limits in pilot.yaml."
+            )
+        show_verdict(world, verdict_on(world, as_of), only_blocked=True)
 
 
 def go_live(world: World, version: int) -> None:
@@ -155,11 +157,17 @@ def retrained(world: World, due: datetime) -> str:
         entry = retraining_verdict(world, due)
         show_verdict(world, entry)
         if not entry.facts["verdict"]["passed"]:
-            raise TremplinError("The challenger did not pass the gate: the champion stays. The table says why.")
+            raise TremplinError(
+                "The challenger did not pass the gate: the champion stays. The table says why."
+            )
         owner = approver(world)
         version = int(entry.facts["version"])
-        release = approve_and_release(given.settings, given.store, version, by=owner, as_of=due, stand_in=True)
-        story.tell(f"{owner} approves version {version} [yellow](stand-in)[/]; release [bold]{release.id}[/] is the challenger")
+        release = approve_and_release(
+            given.settings, given.store, version, by=owner, as_of=due, stand_in=True
+        )
+        story.tell(
+            f"{owner} approves version {version} [yellow](stand-in)[/]; release [bold]{release.id}[/] is the challenger"
+        )
     return release.id
 
 
@@ -172,7 +180,9 @@ def retraining_verdict(world: World, due: datetime) -> journal.Entry:
         if said := set(failed_runs(world.api)) - failed_before:
             raise TremplinError(f"The retraining flow failed: {'; '.join(said)}")
         if time.monotonic() > deadline:
-            raise TremplinError(f"No verdict of the retraining flow within {RETRAINING_SECONDS} s of the event.")
+            raise TremplinError(
+                f"No verdict of the retraining flow within {RETRAINING_SECONDS} s of the event."
+            )
         world.story.progress("the retraining flow works in a process of its own", every=WAITING_SECONDS)
         time.sleep(0.5)
     return entry
@@ -190,8 +200,12 @@ def waves(world: World, release: str, due: datetime) -> None:
             done = rolling_out(given.pilot.name, release, since, max(since, world.answered_until))
             for reason in done["reasons"]:
                 story.tell(f"  {reason}")
-            share = current(world).share
-            story.tell(f"[bold]{done['done']}[/]" + (f": wave {done['wave']}, {share:.0%} of the subjects" if done["done"] == "opened" else ""))
+            opened = (
+                f": wave {done['wave']}, {current(world).share:.0%} of the subjects"
+                if done["done"] == "opened"
+                else ""
+            )
+            story.tell(f"[bold]{done['done']}[/]{opened}")
             if done["done"] in ("promoted", "rolled back", "nothing"):
                 break
             world.wait_until_live()
@@ -233,7 +247,7 @@ def summary(world: World) -> None:
     console.print(world.story.times())
     reports = given.settings.home / "monitoring" / given.pilot.name
     console.print(
-        f"journal: {len(journal.entries(given.store))} entries, {'every hash right' if not problems else problems}\n"
+        f"journal: {len(journal.entries(given.store))} entries, {'; '.join(problems) or 'every hash right'}\n"
         "look yourself:\n"
         "  make ui                                     MLflow and Prefect, with everything above in them\n"
         "  tremplin status --workspace demo            what is live\n"
@@ -255,7 +269,9 @@ def months(world: World) -> Iterator[tuple[datetime, datetime]]:
 
 def approver(world: World) -> str:
     """The first person of the charter who may approve."""
-    return next(p.name for p in world.given.pilot.charter.people if "approve" in p.may and "author" not in p.may)
+    return next(
+        p.name for p in world.given.pilot.charter.people if "approve" in p.may and "author" not in p.may
+    )
 
 
 def current(world: World) -> live.Live:
@@ -269,6 +285,13 @@ def newest_verdict(world: World, as_of: datetime) -> journal.Entry | None:
     """The last verdict on a result of that moment, or None."""
     found = journal.entries(world.given.store, pilot=world.given.pilot.name, kind="verdict")
     return next((entry for entry in reversed(found) if entry.as_of == as_of), None)
+
+
+def verdict_on(world: World, as_of: datetime) -> journal.Entry:
+    """The last verdict on a result of that moment."""
+    entry = newest_verdict(world, as_of)
+    assert entry is not None
+    return entry
 
 
 def wave_begun(world: World, release: str) -> datetime | None:
@@ -285,6 +308,8 @@ def show_verdict(world: World, entry: journal.Entry, *, only_blocked: bool = Fal
     if only_blocked:
         for check in verdict.checks:
             if not check.passed:
-                world.story.tell(f"[red]BLOCKED[/] by [bold]{check.id}[/] ({check.requirement}): {check.evidence}")
+                world.story.tell(
+                    f"[red]BLOCKED[/] by [bold]{check.id}[/] ({check.requirement}): {check.evidence}"
+                )
     else:
         world.given.console.print(verdict_table(verdict))

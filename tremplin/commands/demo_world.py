@@ -63,7 +63,9 @@ class World:
         """Until the server follows the newest row of what is live."""
         known = live.current(self.given.store, self.given.pilot.name)
         assert known is not None
-        self._wait("/release", lambda answer: answer.status_code == 200 and answer.json()["version"] >= known[0])
+        self._wait(
+            "/release", lambda answer: answer.status_code == 200 and answer.json()["version"] >= known[0]
+        )
 
     def play_until(self, moment: datetime) -> None:
         """Users ask about every event before ``moment``; the outcomes known by then arrive."""

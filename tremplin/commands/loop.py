@@ -39,7 +39,9 @@ def run(ctx: typer.Context, as_of: AsOf = None, as_json: AsJson = False) -> None
 
     verdict = Verdict.model_validate(known.facts["verdict"])
     given.console.print(verdict_table(verdict))
-    given.console.print(f"version {known.facts['version']} of {given.pilot.name}, as of {known.as_of:%Y-%m-%d}")
+    given.console.print(
+        f"version {known.facts['version']} of {given.pilot.name}, as of {known.as_of:%Y-%m-%d}"
+    )
     if verdict.passed:
         given.console.print(f"next: tremplin approve {known.facts['version']} --by NAME")
 
@@ -62,13 +64,18 @@ def settled(given: Context, moment: datetime) -> journal.Entry | None:
 
     if not ingested(given.pilot, given.paths, moment) or not is_reproduced(given.paths):
         return None
-    lock, now = result_hash(given.settings.root, given.pilot.name), live.current(given.store, given.pilot.name)
+    lock, now = (
+        result_hash(given.settings.root, given.pilot.name),
+        live.current(given.store, given.pilot.name),
+    )
     verdicts = journal.entries(given.store, pilot=given.pilot.name, kind="verdict")
     same = [entry for entry in verdicts if entry.facts["lock_hash"] == lock]
     if not same:
         return None
     released = journal.entries(given.store, pilot=given.pilot.name, kind="release")
-    own = [entry.facts["release"] for entry in released if entry.facts["version"] == same[-1].facts["version"]]
+    own = [
+        entry.facts["release"] for entry in released if entry.facts["version"] == same[-1].facts["version"]
+    ]
     champion = now[1].champion if now else None
     # A verdict holds as long as the champion it met is champion, or the model itself has become it.
     return same[-1] if champion in (same[-1].facts["verdict"]["champion"], *own) else None
@@ -88,9 +95,17 @@ def approve(
     from tremplin.commands.releasing import approve_and_release
 
     given = context(ctx)
-    release = approve_and_release(given.settings, given.store, version, by=by, as_of=given.moment(as_of), stand_in=False)
+    release = approve_and_release(
+        given.settings, given.store, version, by=by, as_of=given.moment(as_of), stand_in=False
+    )
     if as_json:
-        print_json({"release": release.id, "path": str(release.path), "manifest": release.manifest.model_dump(mode="json")})
+        print_json(
+            {
+                "release": release.id,
+                "path": str(release.path),
+                "manifest": release.manifest.model_dump(mode="json"),
+            }
+        )
     else:
         given.console.print(f"release [bold]{release.id}[/] in {release.path}")
 

@@ -64,7 +64,9 @@ def approve_and_release(
         pilot, paths, settings, engine, recorded=recorded, verdict=verdict, approval=approval, card=card
     )
     start_rollout(engine, pilot, release.id, by=by, as_of=as_of)
-    tag_version(settings, pilot.name, version, {"release": release.id, "approval": approval.hash, "approved_by": by})
+    tag_version(
+        settings, pilot.name, version, {"release": release.id, "approval": approval.hash, "approved_by": by}
+    )
     set_live_aliases(settings, engine, pilot.name)
     return release
 
@@ -73,16 +75,22 @@ def verdict_of(engine: Engine, pilot: str, version: int) -> journal.Entry:
     """The newest verdict on a version."""
     found = [e for e in journal.entries(engine, pilot=pilot, kind="verdict") if e.facts["version"] == version]
     if not found:
-        raise TremplinError(f"The gate has not judged version {version} of {pilot}. Run `tremplin run` first.")
+        raise TremplinError(
+            f"The gate has not judged version {version} of {pilot}. Run `tremplin run` first."
+        )
     return found[-1]
 
 
 def result_root(settings: Settings, lock_hash: str, version: int) -> Path:
     """Where the files of a result lie: in the checkout, or in a workspace under ``home``."""
-    for root in (settings.root, *sorted(path for path in settings.home.iterdir() if (path / "dvc.lock").exists())):
+    for root in (
+        settings.root,
+        *sorted(path for path in settings.home.iterdir() if (path / "dvc.lock").exists()),
+    ):
         if (root / "dvc.lock").exists() and result_hash(root, settings.pilot) == lock_hash:
             return root
     raise TremplinError(
         f"The files of version {version} are not here any more: neither {settings.root} nor a workspace under "
-        f"{settings.home} holds the result {lock_hash[:12]}. Put its dvc.lock (an artifact of its MLflow run) back and run `dvc checkout`."
+        f"{settings.home} holds the result {lock_hash[:12]}. Put its dvc.lock (an artifact of its MLflow run) back "
+        "and run `dvc checkout`."
     )

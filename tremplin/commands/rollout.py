@@ -10,7 +10,9 @@ from tremplin import live
 from tremplin.commands.context import AsJson, AsOf, Context, context, print_json
 from tremplin.errors import TremplinError
 
-app = typer.Typer(help="Bring a challenger to its users in waves, halt it, take it back.", no_args_is_help=True)
+app = typer.Typer(
+    help="Bring a challenger to its users in waves, halt it, take it back.", no_args_is_help=True
+)
 
 By = Annotated[str, typer.Option(help="Name of a person of the charter who may do this.")]
 Why = Annotated[str, typer.Option(help="Why, in a sentence for the journal.")]
@@ -19,7 +21,9 @@ Why = Annotated[str, typer.Option(help="Why, in a sentence for the journal.")]
 @app.command("next")
 def next_wave(
     ctx: typer.Context,
-    since: Annotated[str, typer.Option(help="Since when the open wave has been answering, such as 2013-10-03.")],
+    since: Annotated[
+        str, typer.Option(help="Since when the open wave has been answering, such as 2013-10-03.")
+    ],
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -32,7 +36,9 @@ def next_wave(
     given = context(ctx)
     state = now(given)
     if state.challenger is None:
-        raise TremplinError(f"No challenger of {given.pilot.name} is on its way. `tremplin approve` starts one.")
+        raise TremplinError(
+            f"No challenger of {given.pilot.name} is on its way. `tremplin approve` starts one."
+        )
     prefect_server.use(given.settings)
     from pipelines.flows import rolling_out
 
@@ -47,7 +53,11 @@ def halt(ctx: typer.Context, by: By, reason: Why, as_of: AsOf = None, as_json: A
 
     given = allowed(ctx, by, "halt")
     state = rollout.halt(given.store, given.pilot, by=by, as_of=given.moment(as_of), reason=reason)
-    report(given, {"done": "halted", **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]}, as_json=as_json)
+    report(
+        given,
+        {"done": "halted", **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]},
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -64,14 +74,20 @@ def rollback(ctx: typer.Context, by: By, reason: Why, as_of: AsOf = None, as_jso
     taken = before.challenger or before.champion
     state = rollout.rollback(given.store, given.pilot, taken, by=by, as_of=given.moment(as_of), reason=reason)
     set_live_aliases(given.settings, given.store, given.pilot.name)
-    report(given, {"done": "rolled back", **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]}, as_json=as_json)
+    report(
+        given,
+        {"done": "rolled back", **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]},
+        as_json=as_json,
+    )
 
 
 def now(given: Context) -> live.Live:
     """What is live."""
     known = live.current(given.store, given.pilot.name)
     if known is None:
-        raise TremplinError(f"Nothing of {given.pilot.name} is live yet. `tremplin run`, then `tremplin approve`.")
+        raise TremplinError(
+            f"Nothing of {given.pilot.name} is live yet. `tremplin run`, then `tremplin approve`."
+        )
     return known[1]
 
 

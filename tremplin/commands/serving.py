@@ -31,6 +31,7 @@ def serve(
 
 def replay(
     ctx: typer.Context,
+    *,
     start: Annotated[str, typer.Option("--from", help="First day, such as 2013-07-01.")],
     end: Annotated[str, typer.Option("--to", help="Day after the last, such as 2013-08-01.")],
     url: Annotated[str, typer.Option(help="Where the server answers.")] = "http://127.0.0.1:8000",
@@ -50,7 +51,9 @@ def replay(
     sent = send(url, given.pilot, rows, given.store)
     known = record_outcomes(given.store, given.pilot, rows, known_by)
     if as_json:
-        print_json({"sent": sent.sent, "skipped": sent.skipped, "outcomes": known, "seconds": round(sent.seconds, 3)})
+        print_json(
+            {"sent": sent.sent, "skipped": sent.skipped, "outcomes": known, "seconds": round(sent.seconds, 3)}
+        )
     else:
         given.console.print(
             f"{sent.sent:,} rows answered in {sent.seconds:.1f} s, {sent.skipped:,} had been; {known:,} new outcomes"

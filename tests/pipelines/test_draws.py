@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pipelines.comparison import Bootstrap, Floats, auc, calibration_error
-from pipelines.statistics import Draws, average_precision, wilson
+from pipelines.draws import Draws, average_precision, wilson
 
 HOW = Bootstrap(samples=300, confidence=0.95, seed=3)
 

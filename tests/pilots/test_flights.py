@@ -25,7 +25,9 @@ def source(pilot: Pilot) -> ModuleType:
     return pilot.source
 
 
-def test_columns_are_identical_when_the_source_is_cut_at_the_decision(pilot: Pilot, source: ModuleType) -> None:
+def test_columns_are_identical_when_the_source_is_cut_at_the_decision(
+    pilot: Pilot, source: ModuleType
+) -> None:
     whole = source.fetch(DAY, DAY + timedelta(days=1)).set_index("flight_id")
     asked = [column.name for column in pilot.contract.request_columns if column.name != "flight_id"]
     moments = sorted(set(whole["scheduled_departure"]))[::9]

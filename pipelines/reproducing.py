@@ -24,7 +24,8 @@ def is_reproduced(paths: Paths) -> bool:
 
     try:
         with Repo(str(paths.root)) as repo:
-            status: dict[str, Any] = repo.status(targets=[_stages(paths)], glob=True)
+            own = [s.addressing for s in repo.index.stages if s.addressing.partition("@")[2] == paths.pilot]
+            status: dict[str, Any] = repo.status(targets=own)
     except DvcException as error:
         raise _readable(str(error), paths) from error
     return not status

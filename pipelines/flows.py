@@ -6,6 +6,7 @@ Every flow can be cut short anywhere and run again: each task does nothing where
 from __future__ import annotations
 
 import json
+import threading
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tremplin.pilot import load_pilot
 from tremplin.release import Release, open_release
 from tremplin.settings import Settings, load_settings
 from tremplin.store import open_store
+from tremplin.tracking import load_mlflow
 from tremplin.workspace import make_workspace, workspace_settings
 
 RETRAINING_DUE = "tremplin.retraining.due"  # the event that the automation in `pipelines.serve` listens to
@@ -63,6 +65,8 @@ def reproduce(root: Path, pilot: str) -> None:
     """One task for the whole graph: DVC knows its stages."""
     from pipelines import reproducing
 
+    # MLflow takes two seconds to import: now, while DVC's processes work.
+    threading.Thread(target=load_mlflow, daemon=True).start()
     reproducing.reproduce(Paths(root, pilot))
 
 

@@ -89,6 +89,11 @@ class Children:
                 f"The {name} process ended with code {self._running[name].returncode}. {log} ends:\n{tail}"
             )
 
+    def finish(self, name: str) -> None:
+        """Wait for a process that ends by itself; raise if it failed."""
+        if self._running[name].wait() != 0:
+            self.check(name)
+
     def stop(self) -> None:
         """End them all, politely first."""
         for process in self._running.values():

@@ -99,3 +99,7 @@ def hoist(arguments: list[str]) -> list[str]:
         else:
             first += [argument, *([value] if (value := next(remaining, None)) is not None else [])]
     return first + rest
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,12 +17,15 @@ from tremplin import journal, live
 from tremplin.commands.context import context
 from tremplin.commands.demo_story import WAITING_SECONDS, Story
 from tremplin.errors import TremplinError
+from tremplin.lock import result_hash
 from tremplin.paths import Paths
+from tremplin.workspace import make_workspace
 
 if TYPE_CHECKING:
     from tremplin.commands.demo_world import World
 
 RETRAINING_SECONDS = 300
+WORSE = "worse"  # the workspace of the model that must be blocked, under home
 # Appended to model.py in a workspace of its own: one random tree, grown until it knows its training rows by heart.
 WORSE_MODEL = """
 
@@ -48,7 +52,7 @@ def demo(ctx: typer.Context) -> None:
     world = World(given.settings.root, given.pilot.name, story)
     try:
         first = first_model(world)
-        blocked_model(world)
+        send_worse_model(world)
         go_live(world, first)
         due = months_until_retraining(world)
         if due is not None:
@@ -92,25 +96,36 @@ def first_model(world: World) -> int:
     return int(entry.facts["version"])
 
 
-def blocked_model(world: World) -> None:
-    """A deliberately worse model meets the same gate."""
-    from pipelines.flows import training
-    from tremplin.workspace import make_workspace
+def send_worse_model(world: World) -> None:
+    """A deliberately worse model goes through the same flow and gate, in a process of its own, while July is played."""
+    given = world.given
+    root = make_workspace(given.settings.root, given.settings.home / WORSE)
+    with (root / "pilots" / given.pilot.name / "model.py").open("a", encoding="utf-8") as file:
+        file.write(WORSE_MODEL)
+    there, here = Paths(root, given.pilot.name), given.paths
+    there.snapshot.parent.mkdir(parents=True, exist_ok=True)
+    for source, target in ((here.snapshot, there.snapshot), (here.snapshot_facts, there.snapshot_facts)):
+        shutil.copyfile(source, target)
+    environment = {"TREMPLIN_ROOT": str(root), "TREMPLIN_HOME": str(given.settings.home)}
+    command = [sys.executable, "-m", "tremplin.cli", "run", "--as-of", world.answered_until.isoformat()]
+    world.children.start(WORSE, command, environment, root)
 
-    given, as_of = world.given, world.answered_until
-    with world.story.chapter("The same gate, a worse model: a tree that knows its training rows by heart"):
-        root = make_workspace(given.settings.root, given.settings.home / "worse")
-        with (root / "pilots" / given.pilot.name / "model.py").open("a", encoding="utf-8") as file:
-            file.write(WORSE_MODEL)
-        there, here = Paths(root, given.pilot.name), given.paths
-        there.snapshot.parent.mkdir(parents=True, exist_ok=True)
-        for source, target in ((here.snapshot, there.snapshot), (here.snapshot_facts, there.snapshot_facts)):
-            shutil.copyfile(source, target)
-        if training(given.pilot.name, as_of, root):
+
+def blocked_model(world: World) -> None:
+    """What the gate said of the worse model."""
+    with world.story.chapter(
+        "Meanwhile, at the same gate: a worse model, a tree that knows its training rows by heart"
+    ):
+        world.children.finish(WORSE)
+        root = world.given.settings.home / WORSE
+        lock = result_hash(root, world.given.pilot.name)
+        verdicts = journal.entries(world.given.store, pilot=world.given.pilot.name, kind="verdict")
+        verdict = next(entry for entry in reversed(verdicts) if entry.facts["lock_hash"] == lock)
+        if verdict.facts["verdict"]["passed"]:
             raise TremplinError(
                 "The gate let a worse model pass. It must not: look at its limits in pilot.yaml."
             )
-        show_verdict(world, verdict_on(world, as_of), only_blocked=True)
+        show_verdict(world, verdict, only_blocked=True)
 
 
 def go_live(world: World, version: int) -> None:
@@ -134,7 +149,7 @@ def months_until_retraining(world: World) -> datetime | None:
     from pipelines.flows import monitoring
 
     given, story = world.given, world.story
-    for start, end in months(world):
+    for number, (start, end) in enumerate(months(world)):
         as_of = end + timedelta(days=given.pilot.file.monitoring.label_days)
         with story.chapter(f"{start:%B}: users ask, outcomes arrive, the month is measured"):
             world.play_until(as_of)
@@ -142,6 +157,8 @@ def months_until_retraining(world: World) -> datetime | None:
             story.tell(f"decision: [bold]{decided['action']}[/]")
             for reason in decided["reasons"]:
                 story.tell(f"  {reason}")
+        if number == 0:
+            blocked_model(world)
         if decided["action"] == "retrain":
             return as_of
     story.tell("The evidence did not ask for retraining in the time that was played.")

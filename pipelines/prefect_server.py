@@ -40,6 +40,8 @@ def use(settings: Settings, api: str | None = None) -> None:
     values = environment(settings, api)
     if "PREFECT_API_URL" in os.environ and api is None:
         values.pop("PREFECT_HOME")  # a real server was configured: only the manners are set here
+    else:
+        (settings.home / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect does not make the parents
     os.environ.update(values)
 
 

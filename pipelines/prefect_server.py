@@ -37,7 +37,9 @@ def environment(settings: Settings, api: str | None = None) -> dict[str, str]:
 
 def use(settings: Settings, api: str | None = None) -> None:
     """Make this process use them; before Prefect is imported."""
-    (settings.home / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect makes no parents, and then waits in vain
+    (settings.home / "prefect").mkdir(
+        parents=True, exist_ok=True
+    )  # Prefect makes no parents, and then waits in vain
     values = environment(settings, api)
     if "PREFECT_API_URL" in os.environ and api is None:
         values.pop("PREFECT_HOME")  # a real server was configured: only the manners are set here
@@ -61,11 +63,9 @@ class Children:
         self._pids = settings.home / "prefect" / "pids"
         self._logs = settings.home / "logs"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        end_orphans(settings.home)
         self._pids.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
-        for left in self._pids.iterdir():
-            _end_orphan(int(left.name), left.read_text())
-            left.unlink()
 
     def start(self, name: str, command: list[str], env: dict[str, str], cwd: Path) -> subprocess.Popen[bytes]:
         """Start a process whose output goes to ``home/logs/<name>.log``."""
@@ -111,11 +111,13 @@ class Children:
             (self._pids / str(process.pid)).unlink(missing_ok=True)
 
 
-def _end_orphan(pid: int, last_argument: str) -> None:
-    """Kill a process group of an earlier run, if the number still belongs to it."""
-    with contextlib.suppress(OSError):
-        if last_argument in Path(f"/proc/{pid}/cmdline").read_text():
-            os.killpg(pid, signal.SIGKILL)
+def end_orphans(home: Path) -> None:
+    """End what an earlier run that was killed left behind, if the process numbers still belong to it."""
+    for left in (home / "prefect" / "pids").glob("*"):
+        with contextlib.suppress(OSError):
+            if left.read_text() in Path(f"/proc/{left.name}/cmdline").read_text():
+                os.killpg(int(left.name), signal.SIGKILL)
+        left.unlink(missing_ok=True)
 
 
 def start_server(children: Children, settings: Settings, port: int) -> str:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from pipelines.prefect_server import Children, free_port, start_server, use
+from pipelines.prefect_server import Children, end_orphans, free_port, start_server, use
 from tremplin import live
 from tremplin.commands.context import Context
 from tremplin.commands.demo_story import Story
@@ -31,6 +31,7 @@ class World:
     def __init__(self, checkout: Path, pilot: str, story: Story) -> None:
         root = checkout / ".tremplin" / "demo"
         if (root / ".tremplin" / COMPLETE).exists() or not same_code(checkout, root):
+            end_orphans(root / ".tremplin")
             shutil.rmtree(root, ignore_errors=True)  # told to its end, or begun with other code
         make_workspace(checkout, root)
         for name in [name for name in os.environ if name.startswith("TREMPLIN_")]:

@@ -1,0 +1,1 @@
+"""Reproducible measurements; each prints its machine, and ratios are of one run."""

@@ -37,8 +37,6 @@ def environment(settings: Settings, api: str | None = None) -> dict[str, str]:
 
 def use(settings: Settings, api: str | None = None) -> None:
     """Make this process use them; before Prefect is imported."""
-    (settings.home / "prefect").mkdir(
-        parents=True, exist_ok=True
     values = environment(settings, api)
     if "PREFECT_API_URL" in os.environ and api is None:
         values.pop("PREFECT_HOME")  # a real server was configured: only the manners are set here

@@ -55,6 +55,7 @@ def demo(ctx: typer.Context) -> None:
         send_worse_model(world)
         go_live(world, first)
         due = months_until_retraining(world)
+        blocked_model(world)
         if due is not None:
             release = retrained(world, due)
             waves(world, release, due)
@@ -97,7 +98,7 @@ def first_model(world: World) -> int:
 
 
 def send_worse_model(world: World) -> None:
-    """A deliberately worse model goes through the same flow and gate, in a process of its own, while July is played."""
+    """A deliberately worse model goes through the same flow and gate, in a process of its own, while the months are played."""
     given = world.given
     root = make_workspace(given.settings.root, given.settings.home / WORSE)
     with (root / "pilots" / given.pilot.name / "model.py").open("a", encoding="utf-8") as file:
@@ -114,7 +115,7 @@ def send_worse_model(world: World) -> None:
 def blocked_model(world: World) -> None:
     """What the gate said of the worse model."""
     with world.story.chapter(
-        "Meanwhile, at the same gate: a worse model, a tree that knows its training rows by heart"
+        "Meanwhile, at the same gate: a tree that knows its training rows by heart"
     ):
         world.children.finish(WORSE)
         root = world.given.settings.home / WORSE
@@ -149,7 +150,7 @@ def months_until_retraining(world: World) -> datetime | None:
     from pipelines.flows import monitoring
 
     given, story = world.given, world.story
-    for number, (start, end) in enumerate(months(world)):
+    for start, end in months(world):
         as_of = end + timedelta(days=given.pilot.file.monitoring.label_days)
         with story.chapter(f"{start:%B}: users ask, outcomes arrive, the month is measured"):
             world.play_until(as_of)
@@ -157,8 +158,6 @@ def months_until_retraining(world: World) -> datetime | None:
             story.tell(f"decision: [bold]{decided['action']}[/]")
             for reason in decided["reasons"]:
                 story.tell(f"  {reason}")
-        if number == 0:
-            blocked_model(world)
         if decided["action"] == "retrain":
             return as_of
     story.tell("The evidence did not ask for retraining in the time that was played.")

@@ -74,7 +74,8 @@ class World:
 
         given = self.given
         label_days = timedelta(days=given.pilot.file.monitoring.label_days)
-        rows = given.pilot.source.fetch(self.answered_until - label_days, moment)
+        first = self.midnight(given.pilot.file.demo.first_training)
+        rows = given.pilot.source.fetch(max(first, self.answered_until - label_days), moment)
         asked = rows[rows[given.pilot.contract.time] >= self.answered_until]
         facts = replay(self.url, given.pilot, asked, given.store, progress=self.story.replayed)
         known = record_outcomes(given.store, given.pilot, rows, moment)  # of the last days before, too

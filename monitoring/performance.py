@@ -13,17 +13,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from monitoring.evidence import Measure, Measures, PerformanceEvidence, SitePerformance
 from monitoring.windows import Window
+from tremplin.comparison import Bootstrap, Floats, PairsByBlock, areas, days_of
 from tremplin.errors import TremplinError
 from tremplin.pilot import Pilot
 
 MINIMUM_DAYS = 7  # fewer do not show how days differ, and a weekday or two would be missing
-BLOCK = 50_000  # different scores a block of the pair count: 50,000 x 31 days of float64 are 12 MB
-
-Array = NDArray[np.float64]
 
 
 def performance(
@@ -76,8 +73,8 @@ def _measured(labelled: pd.DataFrame, pilot: Pilot, minimum: int) -> tuple[Measu
             None,
             f"{len(labelled):,} labelled rows of at least {minimum:,}: {minimum - len(labelled):,} are missing",
         )
-    times = labelled[pilot.contract.time].dt.tz_convert(pilot.file.data.timezone)
-    days, count = pd.factorize(times.dt.tz_localize(None).dt.floor("D"))[0], times.dt.normalize().nunique()
+    days = days_of(labelled[pilot.contract.time], pilot.file.data.timezone)
+    count = int(days.max()) + 1
     if count < MINIMUM_DAYS:
         return None, f"the labelled rows lie on {count} days of at least {MINIMUM_DAYS}"
     positive = labelled["label"].to_numpy("float64")
@@ -85,55 +82,29 @@ def _measured(labelled: pd.DataFrame, pilot: Pilot, minimum: int) -> tuple[Measu
         return None, f"every outcome is {'positive' if positive[0] else 'negative'}: nothing tells them apart"
     score, flagged = labelled["score"].to_numpy("float64"), labelled["decision"].to_numpy("float64")
     gate = pilot.file.gate
-    draws = np.random.default_rng(pilot.file.model.seed)
-    resampled = draws.multinomial(count, np.full(count, 1 / count), size=gate.bootstrap_samples).astype(
-        "float64"
-    )
-    weights = np.vstack([np.ones(count), resampled])  # the first line is the sample itself
+    # One-sided bounds, since "is it worse?" has one side: two of them at the confidence c make an interval at 2c - 1.
+    how = Bootstrap(gate.bootstrap_samples, 2 * gate.confidence - 1, pilot.file.model.seed)
+    weights = np.vstack([np.ones(count), how.weights(count)])  # the first line is the sample itself
 
-    def total(values: Array) -> Array:
+    def total(values: Floats) -> Floats:
         """Sum over rows of ``values`` in the sample and in every resample."""
         return np.asarray(weights @ np.bincount(days, values, minlength=count))
 
-    def ratio(over: Array, under: Array) -> Measure:
+    def ratio(over: Floats, under: Floats) -> Measure:
         with np.errstate(invalid="ignore", divide="ignore"):
             every = over / under
-        low, high = np.nanquantile(every[1:], [1 - gate.confidence, gate.confidence])
-        return Measure(value=float(every[0]), low=float(low), high=float(high))
+        low, high = how.interval(every[1:])
+        return Measure(value=float(every[0]), low=low, high=high)
 
-    pairs = concordant_pairs(score, positive, days, count)
+    area = areas(PairsByBlock.of(positive, score, days, count), weights)
     costs = pilot.charter.costs
     cost = costs.false_alarm * flagged * (1 - positive) + costs.missed * (1 - flagged) * positive
     events, ones, hits = total(positive), total(np.ones(len(labelled))), total(flagged * positive)
     return Measures(
-        roc_auc=ratio(((weights @ pairs) * weights).sum(axis=1), events * (ones - events)),
+        roc_auc=ratio(area, np.ones(len(area))),
         brier=ratio(total((score - positive) ** 2), ones),
         calibration_ratio=ratio(events, total(score)),
         precision=ratio(hits, total(flagged)) if flagged.any() else None,
         recall=ratio(hits, events),
         cost_per_row=ratio(total(cost), ones),
     ), None
-
-
-def concordant_pairs(score: Array, positive: Array, days: NDArray[np.int64], count: int) -> Array:
-    """Pairs in which the positive row scored higher (a tie counts half), by day of the positive and day of the negative.
-
-    The ROC area is their sum over the number of pairs (Mann and Whitney 1947). Shape (count, count).
-    """
-    _, rank = np.unique(score, return_inverse=True)
-    order = np.argsort(rank, kind="stable")
-    rank, positive, days = rank[order], positive[order], days[order]
-    pairs, below = (
-        np.zeros((count, count)),
-        np.zeros(count),
-    )  # below: negatives of each day with a lower score
-    for first in range(0, int(rank[-1]) + 1, BLOCK):
-        inside = slice(*np.searchsorted(rank, [first, first + BLOCK]))
-        cell = (rank[inside] - first) * count + days[inside]
-        size = int(rank[inside][-1]) - first + 1
-        ups = np.bincount(cell, positive[inside], size * count).reshape(size, count)
-        downs = np.bincount(cell, 1 - positive[inside], size * count).reshape(size, count)
-        running = below + np.cumsum(downs, axis=0)
-        pairs += ups.T @ (running - downs / 2)
-        below = running[-1]
-    return pairs

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.comparison import Bootstrap, Estimate, Floats, auc, calibration_error
+from tremplin.comparison import Bootstrap, Estimate, Floats, auc, calibration_error
 
 GRID = 2_000  # scores are rounded to this many steps for the draws of a ranking (never for its value)
 BATCH = 100  # draws at a time: what bounds memory

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipelines.comparison import Bootstrap, Floats, Integers, auc, days_of, skill
 from pipelines.draws import Draws
 from pipelines.fitting import brier, fit, labels_of
 from pipelines.stages import progress, read_table, run, table_bytes, write_json, write_whole
 from tremplin.charter import Charter
+from tremplin.comparison import Bootstrap, Floats, Integers, auc, days_of, skill
 from tremplin.contract import Contract
 from tremplin.frame import model_frame
 from tremplin.onnx_model import OnnxModel

@@ -19,7 +19,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines import gate_checks as checks
-from pipelines.comparison import Bootstrap, days_of
 from pipelines.verdict import (
     Check,
     Verdict,
@@ -29,6 +28,7 @@ from pipelines.verdict import (
     verdict_markdown,
     verdict_table,
 )
+from tremplin.comparison import Bootstrap, days_of
 from tremplin.contract import load_contract
 from tremplin.errors import TremplinError
 from tremplin.frame import model_frame

@@ -9,7 +9,9 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from pipelines.comparison import (
+from pipelines.verdict import Check
+from tremplin.batch_checks import check_rows
+from tremplin.comparison import (
     Bootstrap,
     Estimate,
     Floats,
@@ -20,8 +22,6 @@ from pipelines.comparison import (
     mean_difference,
     skill,
 )
-from pipelines.verdict import Check
-from tremplin.batch_checks import check_rows
 from tremplin.contract import Column
 from tremplin.pilot import Pilot
 

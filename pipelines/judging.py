@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from pipelines.comparison import Bootstrap, Integers, days_of, mean_difference
+from tremplin.comparison import Bootstrap, Integers, days_of, mean_difference
 from tremplin.contract import Strict
 from tremplin.onnx_model import OnnxModel
 from tremplin.pilot import Pilot

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.comparison import auc
 from pipelines.draws import average_precision
+from tremplin.comparison import auc
 from tremplin.contract import Contract
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipelines.comparison import auc, days_of
 from pipelines.draws import wilson
 from pipelines.stages import read_table, run, write_json
+from tremplin.comparison import auc, days_of
 from tremplin.contract import Column, Contract
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot

@@ -8,12 +8,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, precision_score, recall_score, roc_auc_score
 
 from monitoring.evidence import PerformanceEvidence
-from monitoring.performance import concordant_pairs, performance
+from monitoring.performance import performance
 from monitoring.windows import Window
 from tremplin.errors import TremplinError
 from tremplin.pilot import Pilot
@@ -43,27 +41,6 @@ def made(count: int = 9000, *, seed: int = 1, day_effect: float = 0.0, days: int
 
 def judged(rows: pd.DataFrame, pilot: Pilot, *, over: bool = True) -> PerformanceEvidence:
     return performance(rows, pilot, WINDOW, REFERENCE, over=over)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 3)), min_size=4, max_size=60).filter(
-        lambda rows: len({positive for _, positive, _ in rows}) == 2
-    )
-)
-def test_the_pairs_of_days_add_up_to_the_roc_area(rows: list[tuple[int, bool, int]]) -> None:
-    score, positive, day = (np.array(column) for column in zip(*rows, strict=True))
-    pairs = concordant_pairs(score / 4, positive.astype(float), day, 4)
-    area = pairs.sum() / (positive.sum() * (~positive).sum())
-    assert area == pytest.approx(roc_auc_score(positive, score))
-
-
-def test_more_different_scores_than_a_block_holds() -> None:
-    draw = np.random.default_rng(3)
-    score, day = draw.random(120_000), draw.integers(0, 5, 120_000)
-    positive = (draw.random(120_000) < score).astype(float)
-    area = concordant_pairs(score, positive, day, 5).sum() / (positive.sum() * (1 - positive).sum())
-    assert area == pytest.approx(roc_auc_score(positive, score))
 
 
 def test_values_are_those_of_scikit_learn(pilot: Pilot) -> None:

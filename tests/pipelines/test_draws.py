@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from pipelines.comparison import Bootstrap, Floats, auc, calibration_error
 from pipelines.draws import Draws, average_precision, wilson
+from tremplin.comparison import Bootstrap, Floats, auc, calibration_error
 
 HOW = Bootstrap(samples=300, confidence=0.95, seed=3)
 

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from pipelines import evaluation, modeling, preparation
-from pipelines.comparison import Bootstrap, Floats
 from pipelines.evaluation import whole
 from pipelines.ingestion import ingest
 from tests.pipelines.lamp_town import AS_OF, Town, town
+from tremplin.comparison import Bootstrap, Floats
 
 PNG = b"\x89PNG"
 

@@ -114,9 +114,7 @@ def send_worse_model(world: World) -> None:
 
 def blocked_model(world: World) -> None:
     """What the gate said of the worse model."""
-    with world.story.chapter(
-        "Meanwhile, at the same gate: a tree that knows its training rows by heart"
-    ):
+    with world.story.chapter("Meanwhile, at the same gate: a tree that knows its training rows by heart"):
         world.children.finish(WORSE)
         root = world.given.settings.home / WORSE
         lock = result_hash(root, world.given.pilot.name)

@@ -74,7 +74,7 @@ def skill(loss: Floats, reference: Floats, blocks: Integers, how: Bootstrap) -> 
 def auc(labels: Floats, scores: Floats) -> float:
     """Area under the ROC curve, ties counted half (Mann-Whitney); NaN where one class is missing."""
     return float(
-        _auc(PairsByBlock.of(labels, scores, np.zeros(len(labels), dtype=np.int64), 1), np.ones((1, 1)))[0]
+        areas(PairsByBlock.of(labels, scores, np.zeros(len(labels), dtype=np.int64), 1), np.ones((1, 1)))[0]
     )
 
 
@@ -85,7 +85,7 @@ def auc_difference(
     count = int(blocks.max()) + 1
     whole = PairsByBlock.of(labels, scores, blocks, count)
     inside = PairsByBlock.of(labels[part], scores[part], blocks[part], count)
-    return _estimate(lambda w: _auc(inside, w) - _auc(whole, w), count, how)
+    return _estimate(lambda w: areas(inside, w) - areas(whole, w), count, how)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ class PairsByBlock:
         )
 
 
-def _auc(pairs: PairsByBlock, weights: Floats) -> Floats:
+def areas(pairs: PairsByBlock, weights: Floats) -> Floats:
+    """ROC AUC in each weighting of the blocks, shape (weightings,); NaN where a class is missing."""
     with np.errstate(invalid="ignore"):  # a sample without one of the classes has no AUC: NaN
         won = np.einsum("si,ij,sj->s", weights, pairs.won, weights, optimize=True)
         area: Floats = won / ((weights @ pairs.positives) * (weights @ pairs.negatives))

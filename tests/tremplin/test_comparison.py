@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
-from pipelines.comparison import (
+from tremplin.comparison import (
     Bootstrap,
+    PairsByBlock,
+    areas,
     auc,
     auc_difference,
     calibration_error,
@@ -82,3 +87,15 @@ def test_days_are_local_days() -> None:
     times = pd.Series(pd.to_datetime(["2013-07-02T03:59Z", "2013-07-02T04:01Z", "2013-07-01T12:00Z"]))
     assert days_of(times, "America/New_York").tolist() == [0, 1, 0]
     assert days_of(times, "UTC").tolist() == [1, 1, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 3)), min_size=4, max_size=60).filter(
+        lambda rows: len({positive for _, positive, _ in rows}) == 2
+    )
+)
+def test_the_pairs_of_days_add_up_to_the_roc_area(rows: list[tuple[int, bool, int]]) -> None:
+    score, positive, day = (np.array(column) for column in zip(*rows, strict=True))
+    pairs = PairsByBlock.of(positive.astype(float), score / 4, day, 4)
+    assert areas(pairs, np.ones((1, 4)))[0] == pytest.approx(roc_auc_score(positive, score))

@@ -57,7 +57,7 @@ def test_a_missing_file_is_named(root: Path) -> None:
     [
         (
             "evaluation_days: 30",
-            "evaluation_days: 180",
+            "evaluation_days: 190",
             "evaluation_days takes more than half of window_days",
         ),
         ("waves: [0.15, 0.50, 1.0]", "waves: [0.5, 0.15, 1.0]", "waves must grow and end at 1"),

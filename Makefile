@@ -10,7 +10,7 @@ CODE := tremplin pipelines serving monitoring governance
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check check-lint check-types check-imports check-pilot check-tree format serve ui bench \
-	lock wheels image demo-cluster test-cluster clean
+	lock wheels image demo-cluster test-cluster test-faults test-offline clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,15 @@ setup: ## make .venv from the locked dependencies (once; again only when the loc
 demo: setup ## the whole loop on real data: train, gate, release, serve, monitor, retrain
 	@$(BIN)/tremplin --pilot $(PILOT) demo
 
-test: setup ## all tests but the cluster's, with branch coverage
-	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered --ignore=tests/cluster tests
+test: setup ## all tests but the cluster's and test-faults, with branch coverage
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered --ignore=tests/cluster \
+		--ignore=tests/pipeline/test_interrupted_demo.py tests
+
+test-faults: setup ## the demo stopped with Ctrl-C four times and begun again (about six minutes)
+	$(BIN)/pytest -p no:cacheprovider --no-cov tests/pipeline/test_interrupted_demo.py
+
+test-offline: setup ## the demo with no network at all (Linux; root, or user namespaces)
+	@bash scripts/offline.sh
 
 check: check-lint check-types check-imports check-pilot check-tree ## everything that can be known without running a test
 

@@ -9,6 +9,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -218,7 +219,7 @@ def test_a_wave_opened_only_on_evidence(demo: Demo) -> None:
         assert evidence["outcomes"] >= demo.pilot.file.rollout.minimum_outcomes
     days = [step.as_of for step in steps]
     shortest = timedelta(days=demo.pilot.file.rollout.wave_days) - timedelta(hours=1)  # the clocks may change
-    assert all(later - earlier >= shortest for earlier, later in zip(days, days[1:], strict=False))
+    assert all(later - earlier >= shortest for earlier, later in pairwise(days))
 
 
 def test_the_journal_is_as_it_was_written(demo: Demo) -> None:

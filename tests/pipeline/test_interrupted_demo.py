@@ -30,7 +30,7 @@ def test_a_demo_stopped_with_ctrl_c_anywhere_completes_when_it_is_begun_again(tm
     root = clone / ".tremplin" / "demo"
     store = root / ".tremplin" / "store.db"
     points: list[tuple[str, Callable[[], bool]]] = [
-        ("during dvc repro", lambda: (root / "data" / "flights" / "prepared").exists()),
+        ("during dvc repro", (root / "data" / "flights" / "prepared").exists),
         ("while July is played", lambda: count(store, "select count(*) from predictions") > 10_000),
         (
             "while the challenger is trained",

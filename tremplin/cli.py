@@ -20,6 +20,8 @@ HOISTED = {
     "--debug": False,
 }  # global options, and whether they take a value
 
+STOPPED = 130  # what Typer makes of Ctrl-C before we see it
+
 app = typer.Typer(
     help="From an AI pilot to production: train, gate, release, roll out, monitor, retrain, trace.",
     no_args_is_help=True,
@@ -76,11 +78,13 @@ def main() -> None:
             raise
         typer.echo(typer.style("Error: ", fg="red", bold=True) + str(error), err=True)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != STOPPED:
+            raise
         typer.echo(
             "\nStopped. Run the same command again: what is done is kept, nothing is done twice.", err=True
         )
-        raise SystemExit(130) from None
+        raise SystemExit(STOPPED) from None
 
 
 def hoist(arguments: list[str]) -> list[str]:

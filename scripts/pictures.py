@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,6 +52,11 @@ NO_PATH = (
     ".every(e => { e.style.visibility = 'hidden'; return true })"
 )
 T = TypeVar("T")
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers there."""
+    return httpx.get(url, trust_env=False).is_success
 
 
 def click(text: str) -> str:
@@ -101,7 +107,7 @@ class Browser:
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=url)
         for step in steps:
-            until(lambda step=step: self.run(step), f"{step} on {url}")
+            until(partial(self.run, step), f"{step} on {url}")
         time.sleep(2)  # what fades in has faded in
         shot = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
         picture = Image.open(io.BytesIO(shot)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
@@ -199,7 +205,7 @@ def main() -> None:
         consoles(chromium, told)
         with running(ui), running([*tremplin, "serve", "--port", ports[2]]):
             for url in (f"{mlflow}/health", f"{prefect}/api/health", f"{server}/readyz"):
-                until(lambda url=url: httpx.get(url, trust_env=False).is_success, url)
+                until(partial(answers, url), url)
             pages(chromium, mlflow, prefect, server)
 
 

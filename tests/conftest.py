@@ -14,7 +14,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.pipelines.lamp_town import Town
 from tests.results import Result, make_result
+from tests.tremplin_cli import AS_OF, lamp_checkout, tremplin
 from tremplin.pilot import Pilot, load_pilot
 from tremplin.release import GoNoGo, Manifest, Release, make_keys, write_release
 from tremplin.settings import Settings, load_settings
@@ -164,3 +166,12 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = load_settings(root=tmp_path_factory.mktemp("mlflow"))
     tracking(settings)
     return settings.home / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def lamp_run(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """A checkout with the small pilot `lamps` where `tremplin run` was called once; tests that change it copy it."""
+    made = lamp_checkout(tmp_path_factory.mktemp("lamps") / "checkout")
+    done = tremplin(made.root, "run", "--pilot", "lamps", "--as-of", AS_OF)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made

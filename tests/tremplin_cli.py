@@ -64,3 +64,18 @@ def lamp_checkout(root: Path) -> Town:
     graph["vars"] = [{"pilots": ["lamps"]}]
     (root / "dvc.yaml").write_text(yaml.safe_dump(graph), "utf-8")
     return town(root)
+
+
+def copy_of(town: Town, root: Path) -> Town:
+    """The same checkout elsewhere, with its state; MLflow's artifacts stay where they are."""
+    shutil.copytree(town.root, root, ignore=shutil.ignore_patterns("mlartifacts", "__pycache__"))
+    return Town(root)
+
+
+def begun(town: Town, root: Path, empty_mlflow: Path) -> Town:
+    """A checkout before its first run, with the empty databases that Prefect and MLflow take long to make."""
+    made = lamp_checkout(root)
+    home = root / ".tremplin"
+    shutil.copytree(town.root / ".tremplin" / "prefect", home / "prefect")
+    shutil.copy(empty_mlflow, home / "mlflow.db")
+    return made

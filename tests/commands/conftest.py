@@ -1,0 +1,63 @@
+"""The command line in this process, for speed; the console script itself is called where a process matters."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.pipelines.lamp_town import Town
+from tests.tremplin_cli import AS_OF, copy_of, tremplin
+from tremplin.cli import main
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Answer]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """``cli(root, *words)``: what ``tremplin WORDS`` does in ``root``."""
+
+    def call(root: Path, *words: str) -> Answer:
+        for name in (
+            "TREMPLIN_ROOT",
+            "TREMPLIN_PILOT",
+        ):  # the command sets them: they are put back after the test
+            monkeypatch.setenv(name, "")
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.chdir(root)
+        monkeypatch.setattr(sys, "argv", ["tremplin", *words])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        said = capsys.readouterr()
+        return Answer(code, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def released(lamp_run: Town, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """After the first go: version 1 of `lamps` is approved and live."""
+    made = copy_of(lamp_run, tmp_path_factory.mktemp("released") / "checkout")
+    done = tremplin(
+        made.root, "--pilot", "lamps", "approve", "1", "--by", "Camille Laurent", "--as-of", AS_OF
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made

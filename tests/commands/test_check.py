@@ -1,0 +1,86 @@
+"""``tremplin check``: every fault of a pilot's files at once, with file and line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Cli
+from tests.tremplin_cli import CHECKOUT
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The default pilot, to be spoilt."""
+    keep_out = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CHECKOUT / "pilots" / "flights", tmp_path / "pilots" / "flights", ignore=keep_out)
+    shutil.copy(CHECKOUT / "dvc.yaml", tmp_path)
+    return tmp_path
+
+
+def replace(checkout: Path, name: str, old: str, new: str) -> int:
+    """Change a pilot's file; the number of the changed line."""
+    path = checkout / "pilots" / "flights" / name
+    text = path.read_text("utf-8")
+    assert text.count(old) >= 1, f"{old!r} is not in {name}"
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    return text[: text.index(old)].count("\n") + 1
+
+
+def test_a_pilot_without_fault_is_ok(cli: Cli, checkout: Path) -> None:
+    answer = cli(checkout, "check")
+    assert (answer.code, answer.err) == (0, "")
+    assert "ok pilot flights" in answer.out
+    assert json.loads(cli(checkout, "check", "--json").out) == {
+        "pilot": "flights",
+        "faults": [],
+        "undecided": [],
+    }
+
+
+def test_five_faults_in_two_files_are_named_at_once_with_their_lines(cli: Cli, checkout: Path) -> None:
+    places = {
+        f"pilot.yaml:{replace(checkout, 'pilot.yaml', 'freshness_days: 7', 'freshness_days: soon')}",
+        f"pilot.yaml:{replace(checkout, 'pilot.yaml', 'evaluation_days: 30', 'evaluation_day: 30')}",
+        f"pilot.yaml:{replace(checkout, 'pilot.yaml', 'confidence: 0.95', 'confidence: 95')}",
+        f"pilot.yaml:{replace(checkout, 'pilot.yaml', 'decision_threshold: 0.33', 'decision_threshold: 1.33')}",
+        f"contract.yaml:{replace(checkout, 'contract.yaml', 'logicalType: number', 'logicalType: numbr')}",
+    }
+    answer = cli(checkout, "check")
+    assert answer.code == 1
+    assert [place for place in sorted(places) if place not in answer.err] == []
+    assert "Traceback" not in answer.err
+    faults = json.loads(cli(checkout, "check", "--json").out)["faults"]
+    assert len(faults) >= len(places)
+
+
+def test_code_that_cannot_be_loaded_is_named(cli: Cli, checkout: Path) -> None:
+    replace(checkout, "features.py", "def transformer", "def transform")
+    replace(checkout, "model.py", "def baseline", "def base_line")
+    answer = cli(checkout, "check")
+    assert answer.code == 1
+    assert "features.py" in answer.err
+    assert "model.py" in answer.err
+
+
+def test_a_folder_that_the_graph_does_not_name_is_a_fault(cli: Cli, checkout: Path) -> None:
+    shutil.copytree(checkout / "pilots" / "flights", checkout / "pilots" / "trains")
+    answer = cli(checkout, "check")
+    assert answer.code == 1
+    assert "dvc.yaml" in answer.err
+    assert "trains" in answer.err
+
+
+def test_changeme_warns_in_development_and_stops_in_production(
+    cli: Cli, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = replace(checkout, "pilot.yaml", "owner: Camille Laurent", "owner: Camille Laurent  # changeme")
+    assert f"undecided pilot.yaml:{line}" in cli(checkout, "check").out
+    monkeypatch.setenv("TREMPLIN_ENVIRONMENT", "production")
+    answer = cli(checkout, "check")
+    assert answer.code == 1
+    assert f"pilot.yaml:{line}" in answer.err
+    assert "must be decided before production" in answer.err

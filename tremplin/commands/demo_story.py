@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 QUIET_SECONDS = 2.0  # a reader is not left longer without a word where there is news
@@ -35,7 +36,8 @@ class Story:
 
     def tell(self, text: str) -> None:
         """A line of the story."""
-        self.console.print(f"    {text}")
+        words = text.lstrip()
+        self.console.print(Padding(words, (0, 0, 0, 4 + len(text) - len(words))))  # wrapped lines stay below their first
         self._last_word = time.perf_counter()
 
     def progress(self, what: str, every: float = QUIET_SECONDS) -> None:

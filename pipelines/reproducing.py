@@ -45,11 +45,6 @@ def reproduce(paths: Paths) -> None:
     _dvc(paths, "repro", "--quiet", "--glob", _stages(paths))
 
 
-def push(paths: Paths) -> None:
-    """Copy what the lock names to the remote, so that a version can be reproduced from elsewhere."""
-    _dvc(paths, "push", "--quiet")
-
-
 def _stages(paths: Paths) -> str:
     return f"*@{paths.pilot}"
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from tremplin.errors import TremplinError
 from tremplin.settings import Settings
@@ -63,6 +64,7 @@ class Children:
         end_orphans(settings.home)
         self._pids.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
+        signal.signal(signal.SIGTERM, _leave)  # so that whoever stops us stops them
 
     def start(self, name: str, command: list[str], env: dict[str, str], cwd: Path) -> subprocess.Popen[bytes]:
         """Start a process whose output goes to ``home/logs/<name>.log``."""
@@ -106,6 +108,11 @@ class Children:
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
             (self._pids / str(process.pid)).unlink(missing_ok=True)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C would, with what stands in ``finally``."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def end_orphans(home: Path) -> None:

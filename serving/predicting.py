@@ -46,7 +46,12 @@ def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict
     """
     rows, many = read_rows(body, state.champion)
     subjects = _texts(rows, state.champion.contract.subject)
-    cohorts = ["champion" if subject is None else state.live.cohort(subject) for subject in subjects]
+    keys = _texts(rows, state.champion.contract.key)
+    # Where nobody is named, each row is its own subject: a wave still gets its share.
+    drawn_by = [
+        subject if subject is not None else str(key) for subject, key in zip(subjects, keys, strict=True)
+    ]
+    cohorts = [state.live.cohort(name) for name in drawn_by]
     received = datetime.now(UTC)
     answers: list[dict[str, Any]] = [{}] * len(rows)
     for cohort in dict.fromkeys(cohorts):

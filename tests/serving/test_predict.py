@@ -142,7 +142,7 @@ def test_each_subject_is_answered_by_its_cohorts_release(
     assert [one["cohort"] for one in alone] == [answer["cohort"] for answer in answers[:3]]  # sticky
 
 
-def test_a_pilot_without_subjects_is_answered_by_its_champion(
+def test_a_pilot_without_subjects_draws_cohorts_by_row(
     release_factory: Any, ask: Ask, rows: list[dict[str, Any]], settings: Settings
 ) -> None:
     def no_subject(contract: bytes) -> bytes:
@@ -152,10 +152,11 @@ def test_a_pilot_without_subjects_is_answered_by_its_champion(
         release_factory(settings.releases, threshold=threshold, edit={"contract.yaml": no_subject}).id
         for threshold in (0.33, 0.4)
     )
-    state = Live(champion=first, challenger=second, share=0.99, rollout_key="wave")
+    state = Live(champion=first, challenger=second, share=0.5, rollout_key="wave")
     change(open_store(settings), "flights", state, by="test", reason="wave")
-    answers = ask("POST", "/predict", json={"rows": rows[:20]}).json()["predictions"]
-    assert {answer["release"] for answer in answers} == {first}
+    answers = ask("POST", "/predict", json={"rows": rows[:40]}).json()["predictions"]
+    assert {answer["release"] for answer in answers} == {first, second}
+    assert all(answer["cohort"] == state.cohort(answer["key"]) for answer in answers)
     assert {entry.subject for entry in logged(settings)} == {None}
 
 

@@ -127,3 +127,15 @@ def test_a_model_without_features_is_refused(root: Path, edit: Edit) -> None:
     edit(CONTRACT, SITE, "        tags: [site]\n")
     edit(CONTRACT, "        tags: [feature]\n", "")
     assert "no column has the tag `feature`" in refusal(root)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "pilots").glob("*/contract.yaml")), ids=str
+)
+def test_every_pilots_contract_is_a_document_of_the_open_data_contract_standard(path: Path) -> None:
+    from open_data_contract_standard.model import OpenDataContractStandard
+
+    standard = OpenDataContractStandard.from_file(str(path))
+    ours = load_contract(path)
+    assert standard.schema_ is not None
+    assert [column.name for column in standard.schema_[0].properties or []] == [c.name for c in ours.columns]

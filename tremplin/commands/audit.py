@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 from tremplin import journal, live
 from tremplin.commands.context import AsJson, context, print_json
 from tremplin.errors import TremplinError
+
+_HASH = re.compile(r"_hash$|^run_id$|^approval$")
 
 journal_app = typer.Typer(
     help="The append-only record of what was decided, by whom, on which evidence.", no_args_is_help=True
@@ -102,8 +105,9 @@ def show(
         return
     table = Table("number", "as of", "kind", "by", "facts")
     for entry in found:
-        facts = ", ".join(f"{name} {_short(value)}" for name, value in entry.facts.items())
-        table.add_row(str(entry.number), f"{entry.as_of:%Y-%m-%d}", entry.kind, entry.by, facts)
+        table.add_row(
+            str(entry.number), f"{entry.as_of:%Y-%m-%d}", entry.kind, entry.by, _readable(entry.facts)
+        )
     given.console.print(table)
 
 
@@ -121,6 +125,12 @@ def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
         given.console.print(f"[green]ok[/] {count} entries, each as it was written")
 
 
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _readable(facts: dict[str, object]) -> str:
+    """The facts a person reads, one a line; hashes and whole structures are left to --json."""
+    lines = []
+    for name, value in facts.items():
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            lines += [f"{name}: {item}" for item in value]
+        elif value is not None and not isinstance(value, dict | list) and not _HASH.search(name):
+            lines.append(f"{name}: {value}")
+    return "\n".join(lines)

@@ -90,7 +90,7 @@ def first_model(world: World) -> int:
         # Evidently takes five seconds to import: now, while DVC's processes work.
         threading.Thread(target=load_evidently, daemon=True).start()
         passed = training(given.pilot.name, as_of, given.settings.root)
-        entry = verdict_on(world, as_of)
+        entry = verdict_on(world, given.settings.root)
         show_verdict(world, entry)
         if not passed:
             raise TremplinError("The first model did not pass the gate. The table says why.")
@@ -116,10 +116,7 @@ def blocked_model(world: World) -> None:
     """What the gate said of the worse model."""
     with world.story.chapter("Meanwhile, at the same gate: a tree that knows its training rows by heart"):
         world.children.finish(WORSE)
-        root = world.given.settings.home / WORSE
-        lock = result_hash(root, world.given.pilot.name)
-        verdicts = journal.entries(world.given.store, pilot=world.given.pilot.name, kind="verdict")
-        verdict = next(entry for entry in reversed(verdicts) if entry.facts["lock_hash"] == lock)
+        verdict = verdict_on(world, world.given.settings.home / WORSE)
         if verdict.facts["verdict"]["passed"]:
             raise TremplinError(
                 "The gate let a worse model pass. It must not: look at its limits in pilot.yaml."
@@ -301,11 +298,11 @@ def newest_verdict(world: World, as_of: datetime) -> journal.Entry | None:
     return next((entry for entry in reversed(found) if entry.as_of == as_of), None)
 
 
-def verdict_on(world: World, as_of: datetime) -> journal.Entry:
-    """The last verdict on a result of that moment."""
-    entry = newest_verdict(world, as_of)
-    assert entry is not None
-    return entry
+def verdict_on(world: World, root: Path) -> journal.Entry:
+    """The last verdict on the result that lies under ``root``."""
+    lock = result_hash(root, world.given.pilot.name)
+    verdicts = journal.entries(world.given.store, pilot=world.given.pilot.name, kind="verdict")
+    return next(entry for entry in reversed(verdicts) if entry.facts["lock_hash"] == lock)
 
 
 def wave_begun(world: World, release: str) -> datetime | None:

@@ -37,7 +37,9 @@ class Story:
     def tell(self, text: str) -> None:
         """A line of the story."""
         words = text.lstrip()
-        self.console.print(Padding(words, (0, 0, 0, 4 + len(text) - len(words))))  # wrapped lines stay below their first
+        self.console.print(
+            Padding(words, (0, 0, 0, 4 + len(text) - len(words)))
+        )  # wrapped lines stay below their first
         self._last_word = time.perf_counter()
 
     def progress(self, what: str, every: float = QUIET_SECONDS) -> None:

@@ -1,4 +1,4 @@
-"""The command line in this process, for speed; the console script itself is called where a process matters."""
+"""The command line in this process, for speed; the console script itself where a process matters, or Prefect works."""
 
 from __future__ import annotations
 

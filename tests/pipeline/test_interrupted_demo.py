@@ -51,8 +51,8 @@ def test_a_demo_stopped_with_ctrl_c_anywhere_completes_when_it_is_begun_again(tm
     assert not demo.answers["key"].duplicated().any()
     assert set(demo.answers["key"]) == set(demo.departures["flight_id"].astype(str))
     assert journal.verify(demo.engine) == []
-    kinds = [entry.kind for entry in journal.entries(demo.engine)]
-    once = {
+    kinds = [entry.kind for entry in journal.entries(demo.engine) if entry.facts.get("passed", True)]
+    once = {  # the worse model is judged again where the champion it met is another
         "approval": 2,
         "release": 2,
         "go-live": 1,
@@ -62,7 +62,7 @@ def test_a_demo_stopped_with_ctrl_c_anywhere_completes_when_it_is_begun_again(tm
         "wave": 3,
         "promotion": 1,
     }
-    assert {kind: kinds.count(kind) for kind in kinds} == once | {"verdict": 3}
+    assert {kind: kinds.count(kind) for kind in kinds} == once | {"verdict": 2}
     assert [state.share for state in demo.history()] == [0, 0, 0.15, 0.5, 1, 0]
     versions = demo.mlflow.search_model_versions("name = 'flights'")
     assert len(versions) == 3

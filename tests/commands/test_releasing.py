@@ -1,0 +1,161 @@
+"""``approve``, ``rollout``, ``status``, ``journal``, ``trace``: who may, and what is written."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.commands.conftest import Cli
+from tests.pipelines.lamp_town import Town
+from tests.tremplin_cli import AS_OF, copy_of, tremplin
+from tremplin import journal, live
+from tremplin.settings import load_settings
+from tremplin.store import open_store
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lamps")]
+
+OF = ("--pilot", "lamps")
+
+
+def kinds(town: Town) -> list[str]:
+    return [entry.kind for entry in journal.entries(open_store(load_settings(root=town.root)))]
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("Mallory Nobody", "'Mallory Nobody' is not in the charter of lamps. Who may approve: Camille Laurent, Ines Moreau."),
+        ("Noor Haddad", "Noor Haddad is an author of lamps and cannot approve their own model."),
+    ],
+)
+def test_who_may_not_approve_is_told_who_may(lamp_run: Town, cli: Cli, by: str, said: str) -> None:
+    answer = cli(lamp_run.root, *OF, "approve", "1", "--by", by, "--as-of", AS_OF)
+    assert answer.code == 1
+    assert said in answer.err
+    assert kinds(lamp_run) == ["verdict"]
+
+
+def test_a_version_that_is_not_there_is_named(lamp_run: Town, cli: Cli) -> None:
+    answer = cli(lamp_run.root, *OF, "approve", "7", "--by", "Camille Laurent", "--as-of", AS_OF)
+    assert answer.code == 1
+    assert "no version 7" in answer.err
+
+
+def test_before_anything_is_live_the_commands_say_what_to_do(lamp_run: Town, cli: Cli) -> None:
+    assert "no release is live. `tremplin run`, then `tremplin approve`" in cli(lamp_run.root, *OF, "status").out
+    status = json.loads(cli(lamp_run.root, *OF, "status", "--json").out)
+    assert (status["live"], status["predictions"], status["journal"]) == (None, 0, 1)
+    for words in (("next", "--since", "2024-05-01"), ("rollback", "--by", "Ines Moreau", "--reason", "a test")):
+        answer = cli(lamp_run.root, *OF, "rollout", *words)
+        assert answer.code == 1
+        assert "Nothing of lamps is live yet" in answer.err
+
+
+def test_the_first_approval_goes_live(released: Town, cli: Cli) -> None:
+    settings = load_settings(root=released.root)
+    assert kinds(released) == ["verdict", "approval", "release", "go-live"]
+    known = live.current(open_store(settings), "lamps")
+    assert known is not None
+    assert [path.name for path in settings.releases.iterdir()] == [known[1].champion]
+    status = json.loads(cli(released.root, *OF, "status", "--json").out)
+    assert status["live"]["champion"] == known[1].champion
+    assert status["last"] == {"kind": "go-live", "as_of": "2024-05-01 00:00:00+00:00", "by": "Camille Laurent"}
+    assert f"champion {known[1].champion}" in cli(released.root, *OF, "status").out
+
+
+def test_the_same_approval_again_changes_nothing(released: Town, cli: Cli) -> None:
+    answer = cli(released.root, *OF, "approve", "1", "--by", "Camille Laurent", "--as-of", AS_OF, "--json")
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out)["release"] == next(load_settings(root=released.root).releases.iterdir()).name
+    assert kinds(released) == ["verdict", "approval", "release", "go-live"]
+
+
+def test_a_run_after_the_release_has_nothing_to_do(released: Town, cli: Cli) -> None:
+    assert "nothing changed since" in cli(released.root, *OF, "run").out
+
+
+def test_a_blocked_version_is_approved_by_nobody(released: Town, cli: Cli, tmp_path: Path) -> None:
+    town = copy_of(released, tmp_path / "blocked")
+    file = town.csv.with_name("pilot.yaml")
+    content = yaml.safe_load(file.read_text("utf-8"))
+    content["model"]["candidates"] = {"boosted": {"trees": 1}}  # as good as the baseline
+    content["gate"]["baseline_margin"] = 0.5
+    file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    run = tremplin(town.root, *OF, "run", "--as-of", AS_OF, "--json")
+    assert run.returncode == 0, run.stderr
+    facts = json.loads(run.stdout[run.stdout.index("{") :])
+    assert (facts["version"], facts["passed"]) == (2, False)
+    assert "baseline" in facts["blocked_by"]
+    answer = cli(town.root, *OF, "approve", "2", "--by", "Camille Laurent", "--as-of", AS_OF)
+    assert answer.code == 1
+    assert "Version 2 of lamps was blocked by the gate" in answer.err
+    assert kinds(town) == ["verdict", "approval", "release", "go-live", "verdict"]
+
+
+@pytest.mark.parametrize("step", ["halt", "rollback"])
+@pytest.mark.parametrize("by", ["Noor Haddad", "Mallory Nobody"])
+def test_who_may_not_stop_a_rollout_is_told_who_may(released: Town, cli: Cli, step: str, by: str) -> None:
+    answer = cli(released.root, *OF, "rollout", step, "--by", by, "--reason", "a test")
+    assert answer.code == 1
+    assert f"{by!r} may not halt lamps. Who may: Camille Laurent, Ines Moreau." in answer.err
+    assert kinds(released)[-1] == "go-live"
+
+
+def test_halt_takes_everybody_back_to_the_champion_and_writes_why(released: Town, cli: Cli, tmp_path: Path) -> None:
+    town = copy_of(released, tmp_path / "rollout")
+    engine = open_store(load_settings(root=town.root))
+    known = live.current(engine, "lamps")
+    assert known is not None
+    champion = known[1].champion
+    on_its_way = live.Live(champion=champion, challenger="f" * 16, share=0.5, rollout_key="k")
+    live.change(engine, "lamps", on_its_way, by="test", reason="a challenger on its way")
+    answer = cli(town.root, *OF, "rollout", "halt", "--by", "Ines Moreau", "--reason", "too many calls", "--as-of", AS_OF)
+    assert answer.code == 0, answer.err
+    halted = live.current(engine, "lamps")
+    assert halted is not None
+    assert (halted[1].share, halted[1].challenger) == (0, "f" * 16)
+    back = cli(town.root, *OF, "rollout", "rollback", "--by", "Ines Moreau", "--reason", "worse", "--as-of", AS_OF, "--json")
+    assert json.loads(back.out)["challenger"] is None
+    *_, halt, rollback = journal.entries(engine)
+    assert [(e.kind, e.by, e.facts["reason"]) for e in (halt, rollback)] == [
+        ("halt", "Ines Moreau", "too many calls"), ("rollback", "Ines Moreau", "worse"),
+    ]  # fmt: skip
+    alone = cli(town.root, *OF, "rollout", "rollback", "--by", "Ines Moreau", "--reason", "worse", "--as-of", AS_OF)
+    assert alone.code == 1
+    assert f"{champion} is the only release of lamps there was" in alone.err
+
+
+def test_no_challenger_no_next_wave(released: Town, cli: Cli) -> None:
+    answer = cli(released.root, *OF, "rollout", "next", "--since", "2024-05-01")
+    assert answer.code == 1
+    assert "No challenger of lamps is on its way. `tremplin approve` starts one." in answer.err
+
+
+def test_the_journal_is_shown_and_verified(released: Town, cli: Cli) -> None:
+    shown = cli(released.root, *OF, "journal", "show", "--kind", "approval").out
+    assert "Camille Laurent" in shown
+    assert "go-live" not in shown
+    entries = json.loads(cli(released.root, *OF, "journal", "show", "--json").out)
+    assert [entry["kind"] for entry in entries] == ["verdict", "approval", "release", "go-live"]
+    assert "ok 4 entries" in cli(released.root, *OF, "journal", "verify").out
+    assert json.loads(cli(released.root, *OF, "journal", "verify", "--json").out) == {"entries": 4, "problems": []}
+
+
+def test_a_journal_that_was_changed_is_an_error(released: Town, cli: Cli, tmp_path: Path) -> None:
+    town = copy_of(released, tmp_path / "changed")
+    with sqlite3.connect(town.root / ".tremplin" / "store.db") as connection:
+        connection.execute("update journal set by = 'Ines Moreau' where kind = 'approval'")
+    connection.close()
+    answer = cli(town.root, *OF, "journal", "verify")
+    assert answer.code == 1
+    assert "The journal was tampered with: entry 2 (approval) was changed after it was written." in answer.err
+
+
+def test_a_trace_of_nothing_says_where_an_id_comes_from(released: Town, cli: Cli) -> None:
+    answer = cli(released.root, *OF, "trace", "no-such-answer")
+    assert answer.code == 1
+    assert "The store has no prediction 'no-such-answer'. Its id is in the answer of /predict." in answer.err

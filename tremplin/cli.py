@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import OperationalError
 
 from tremplin.commands import audit, check, demo, loop, rollout, serving, ui
 from tremplin.commands.context import Context, workspace_root
@@ -21,6 +22,11 @@ HOISTED = {
 }  # global options, and whether they take a value
 
 STOPPED = 130  # what Typer makes of Ctrl-C before we see it
+# A store that was there when the command began, and then was not: what was written until then is whole.
+LOST_STORE = (
+    "The database did not answer: {}. Look whether it is up, and whether another program holds it; "
+    "then run the same command again: what is done is kept, nothing is done twice."
+)
 
 app = typer.Typer(
     help="From an AI pilot to production: train, gate, release, roll out, monitor, retrain, trace.",
@@ -73,10 +79,11 @@ def main() -> None:
     arguments = hoist(sys.argv[1:])
     try:
         app(arguments, prog_name="tremplin")
-    except TremplinError as error:
+    except (TremplinError, OperationalError) as error:
         if "--debug" in arguments:
             raise
-        typer.echo(typer.style("Error: ", fg="red", bold=True) + str(error), err=True)
+        said = str(error) if isinstance(error, TremplinError) else LOST_STORE.format(error.orig)
+        typer.echo(typer.style("Error: ", fg="red", bold=True) + said, err=True)
         raise SystemExit(1) from None
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != STOPPED:

@@ -43,6 +43,10 @@ def use(settings: Settings, api: str | None = None) -> None:
         values.pop("PREFECT_HOME")  # a real server was configured: only the manners are set here
     else:
         (settings.home / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect does not make the parents
+        if (
+            api is None
+        ):  # after Ctrl-C the server of this process group is gone: asking it five times takes a minute
+            values["PREFECT_CLIENT_MAX_RETRIES"] = "1"
     os.environ.update(values)
 
 

@@ -85,13 +85,23 @@ def main() -> None:
         said = str(error) if isinstance(error, TremplinError) else LOST_STORE.format(error.orig)
         typer.echo(typer.style("Error: ", fg="red", bold=True) + said, err=True)
         raise SystemExit(1) from None
-    except (KeyboardInterrupt, SystemExit) as end:
-        if isinstance(end, SystemExit) and end.code != STOPPED:
+    except BaseException as end:
+        if not stopped(end):
             raise
         typer.echo(
             "\nStopped. Run the same command again: what is done is kept, nothing is done twice.", err=True
         )
         raise SystemExit(STOPPED) from None
+
+
+def stopped(end: BaseException) -> bool:
+    """Whether Ctrl-C is behind it. A terminal sends it to Prefect's own server too: Prefect then fails to tell it so."""
+    if isinstance(end, SystemExit):
+        return end.code == STOPPED
+    behind: BaseException | None = end
+    while behind is not None and not isinstance(behind, KeyboardInterrupt):
+        behind = behind.__context__
+    return behind is not None
 
 
 def hoist(arguments: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ because two records repeat it. A broken link is named; the links after it are st
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Engine
 
 from tremplin import journal
 from tremplin.canonical import digest
-from tremplin.contract import Strict, load_contract
+from tremplin.contract import Contract, Strict, load_contract
 from tremplin.errors import TremplinError
 from tremplin.lock import stages
 from tremplin.release import Manifest, Release, open_release
@@ -59,7 +60,9 @@ class Trace(Strict):
         from rich.text import Text
 
         styles = {True: ("verified", "green"), False: ("BROKEN", "bold red"), None: ("-", "dim")}
-        table = Table("link", "value", "", "how it was verified", title=f"Trace of {self.prediction}")
+        table = Table(title=f"Trace of {self.prediction}")
+        for heading in ("link", "value", "", "how it was verified"):
+            table.add_column(heading, overflow="fold")  # a hash is shown whole, to be copied
         for link in self.links:
             said, style = styles[link.verified]
             table.add_row(Text(link.name), Text(link.value), Text(said, style=style), Text(link.detail))
@@ -111,9 +114,25 @@ def _asked(prediction: dict[str, Any], release: Release | None) -> Link:
     columns = {feature.name: [prediction["row"].get(feature.name)] for feature in contract.features}
     again = float(OnnxModel(release.path / "model.onnx", contract).score(columns)[0])
     decision = prediction["score"] >= release.manifest.decision_threshold
-    holds = abs(again - prediction["score"]) <= CLOSE and decision == prediction["decision"]
+    differing = _differing(prediction, contract)
+    if abs(again - prediction["score"]) > CLOSE or decision != prediction["decision"]:
+        differing.append("score")
     detail = f"the logged row, scored again with the release: {again:.4f}"
-    return Link(name="prediction", value=value, verified=bool(holds), detail=detail)
+    if differing:
+        detail += f"; not what was logged: {', '.join(differing)}"
+    return Link(name="prediction", value=value, verified=not differing, detail=detail)
+
+
+def _differing(prediction: dict[str, Any], contract: Contract) -> list[str]:
+    """Columns of the prediction that contradict the row it was made from."""
+    row = prediction["row"]
+    pairs = {"key": contract.key, "subject": contract.subject}
+    found = [
+        name for name, column in pairs.items() if column and str(prediction[name]) != str(row.get(column))
+    ]
+    if datetime.fromisoformat(str(row.get(contract.time))) != prediction["event_time"]:
+        found.append("event_time")
+    return found
 
 
 def _release(prediction: dict[str, Any], release: Release) -> Link:
@@ -186,7 +205,11 @@ def _verdict(client: Any, manifest: Manifest) -> Link:
         return Link(
             name="gate verdict", value=manifest.verdict_hash, verified=False, detail="the run has no verdict"
         )
-    verdict = json.loads(text)
+    try:
+        verdict = json.loads(text)
+    except ValueError:
+        detail = "the run's verdict is not JSON: it was overwritten"
+        return Link(name="gate verdict", value=manifest.verdict_hash, verified=False, detail=detail)
     same = digest(verdict) == manifest.verdict_hash and verdict["model_hash"] == manifest.files["model.onnx"]
     passed = sum(check["passed"] for check in verdict["checks"])
     detail = f"{passed} of {len(verdict['checks'])} checks passed; hash computed again from the run's verdict"

@@ -34,7 +34,7 @@ def month_window(name: str, timezone: str) -> Window:
     Raises:
         TremplinError: the name is not a month.
     """
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", name):
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", name) or not "1900" <= name[:4] <= "2199":
         raise TremplinError(f"{name!r} is not a month. Write it as year and month, such as 2013-07.")
     year, month = (int(part) for part in name.split("-"))
     zone = ZoneInfo(timezone)

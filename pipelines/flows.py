@@ -150,7 +150,13 @@ def measure(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
     facts = {"window": window, "release": release.id, "action": decision.action, "reasons": decision.reasons}
     kind = "retraining" if decision.action == "retrain" else "monitoring"
     journal.append(
-        engine, kind, identity=f"{window}:{release.id}", pilot=pilot, by=BY_MACHINE, as_of=as_of, facts=facts
+        engine,
+        kind,
+        identity=f"{window}:{release.id}:{as_of.isoformat()}",
+        pilot=pilot,
+        by=BY_MACHINE,
+        as_of=as_of,
+        facts=facts,
     )
     log_monitoring(
         settings, release, window, folder, evidence=evidence.model_dump(mode="json"), decision=facts
@@ -185,6 +191,7 @@ def next_step(pilot: str, release_id: str, since: datetime, as_of: datetime) -> 
     engine, loaded = open_store(settings), load_pilot(pilot, settings.root)
     release = champion(engine, settings, pilot)
     if release is None or release.id == release_id:
+        set_live_aliases(settings, engine, pilot)  # a run that was killed may have promoted without them
         return {"done": "nothing", "reasons": [f"{release_id} is champion"]}
     _, state = live.current(engine, pilot) or (0, None)
     wave = rollout.wave_of(loaded, state) if state else 0
@@ -200,6 +207,7 @@ def next_step(pilot: str, release_id: str, since: datetime, as_of: datetime) -> 
         rollout.rollback(
             engine, loaded, release_id, by=BY_MACHINE, as_of=as_of, reason=reason, evidence=facts
         )
+        set_live_aliases(settings, engine, pilot)
         return {**facts, "done": "rolled back"}
     if verdict.decision == "hold":
         return {**facts, "done": "held"}

@@ -72,6 +72,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts:
             "arrived, and as_of."
         )
     rows = typed(require(rows, pilot.contract, paths.rejected), pilot.contract)
+    _refuse_impossible_times(rows, pilot.contract, start, as_of)
     rows, pending = _as_known_at(rows, pilot.contract, as_of)
     labelled = int(rows[pilot.contract.target].notna().sum())
     _refuse_gaps(rows, pilot, as_of)
@@ -141,7 +142,33 @@ def _fetch(pilot: Pilot, start: datetime, end: datetime) -> pd.DataFrame:
             f"{pilot.folder / 'source.py'}: fetch() failed with {type(error).__name__}: {error}. Mend the source or "
             "bring its data again; `--debug` shows where it failed."
         ) from error
+    if not hasattr(rows, "columns"):
+        raise TremplinError(
+            f"{pilot.folder / 'source.py'}: fetch() gave a {type(rows).__name__}, not a DataFrame."
+        )
+    if twice := sorted(rows.columns[rows.columns.duplicated()]):
+        raise TremplinError(
+            f"{pilot.folder / 'source.py'}: fetch() gave these columns twice: {', '.join(twice)}."
+        )
     return rows
+
+
+def _refuse_impossible_times(rows: pd.DataFrame, contract: Contract, start: datetime, end: datetime) -> None:
+    """Events lie in the window that was asked for, and no label was known before its event."""
+    time, known_at = rows[contract.time], rows[contract.label_time]
+    for wrong, what in (
+        (
+            (time < start) | (time >= end),
+            f"lie outside of the window {start:%Y-%m-%d} to {end:%Y-%m-%d} that fetch() was asked for",
+        ),
+        (
+            known_at < time,
+            f"have a {contract.label_time} before their {contract.time}: the outcome of what had not happened",
+        ),
+    ):
+        if wrong.any():
+            examples = ", ".join(rows.loc[wrong, contract.key].astype(str).head(3))
+            raise ContractBreach(f"{int(wrong.sum()):,} rows {what}: {examples}. Mend source.py.")
 
 
 def _as_known_at(rows: pd.DataFrame, contract: Contract, as_of: datetime) -> tuple[pd.DataFrame, int]:

@@ -253,6 +253,13 @@ def _version(client: MlflowClient, name: str, version: int) -> Any:
 def _read(client: MlflowClient, name: str, version: int, *, created: bool) -> Recorded:
     found = _version(client, name, version)
     tags = found.tags
+    needed = [RESULT, *(f"tremplin.{name}" for name in ("commit", "dirty", "data", "contract", "model"))]
+    missing = [name for name in needed if name not in tags]
+    if missing:
+        raise TremplinError(
+            f"Version {version} of {name} has lost its tags {', '.join(missing)} in MLflow: its lineage cannot be read. "
+            "Put them back from its run, which has the same tags."
+        )
     return Recorded(
         pilot=name,
         run_id=found.run_id,

@@ -15,6 +15,7 @@ from serving.request_model import MAX_ROWS, expected
 
 MAX_BYTES = 8 * 2**20  # MAX_ROWS rows of 1.6 kB
 MAX_FAULTS = 20
+MANY_FAULTS = 500  # of one row; they are not looked at one by one, which would take a second for 10,000
 GOT = 100  # characters of a wrong value that are shown
 MISFIT = "The request does not fit the contract"
 
@@ -43,6 +44,12 @@ def read_rows(body: bytes, servable: Servable) -> tuple[list[Row], bool]:
 
 
 def _problem(body: bytes, servable: Servable, many: bool, error: ValidationError) -> Problem:
+    if error.error_count() > MANY_FAULTS:
+        return Problem(
+            422,
+            MISFIT,
+            f"A row has {error.error_count():,} faults; it has these fields: {_fields(servable)}.",
+        )
     first = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
         return Problem(400, "The body is not JSON", first["msg"])
@@ -67,8 +74,16 @@ def _faults(index: int, row: Any, servable: Servable) -> Iterator[dict[str, Any]
     try:
         servable.row.model_validate_json(to_json(row, inf_nan_mode="constants"))
     except ValidationError as error:
+        if error.error_count() > MANY_FAULTS:
+            got = f"{error.error_count():,} faults"
+            yield {"row": index, "field": "", "got": got, "expected": f"the fields {_fields(servable)}"}
+            return
         for found in error.errors(include_url=False):
             yield _fault(index, found, servable)
+
+
+def _fields(servable: Servable) -> str:
+    return ", ".join(column.name for column in servable.contract.request_columns)
 
 
 def _fault(index: int, found: ErrorDetails, servable: Servable) -> dict[str, Any]:

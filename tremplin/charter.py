@@ -101,6 +101,13 @@ class Charter(Strict):
         for permission in ("author", "approve"):
             if not any(permission in person.may for person in self.people):
                 raise ValueError(f"nobody in `people` may `{permission}`")
+        if not any("approve" in person.may and "author" not in person.may for person in self.people):
+            raise ValueError(
+                "everybody who may approve is also an author, and nobody approves their own model"
+            )
+        twice = sorted({p.name for p in self.people if [q.name for q in self.people].count(p.name) > 1})
+        if twice:
+            raise ValueError(f"named twice in `people`: {', '.join(twice)}")
         best = self.costs.false_alarm / (self.costs.false_alarm + self.costs.missed)
         # Elkan (2001), "The foundations of cost-sensitive learning": the threshold that minimises expected cost.
         if abs(best - self.decision_threshold) > 0.05:

@@ -8,6 +8,7 @@ enforces. A column's part in the pilot is in its ``tags``: ``key``, ``time``, ``
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,7 +21,7 @@ from tremplin import strict_yaml
 class Strict(BaseModel):
     """Unknown keys are faults; values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Role(StrEnum):
@@ -112,6 +113,13 @@ class Column(Strict):
             raise ValueError(f"column {self.name} is special-category data and cannot be a feature")
         if self.enum is not None and self.logicalType != "string":
             raise ValueError(f"column {self.name}: `enum` is for strings, not {self.logicalType}")
+        if bounds.pattern is not None:
+            try:
+                re.compile(bounds.pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"column {self.name}: pattern {bounds.pattern!r} is no regular expression: {error}"
+                ) from None
         if bounds.minimum is not None and bounds.maximum is not None and bounds.minimum > bounds.maximum:
             raise ValueError(
                 f"column {self.name}: minimum {bounds.minimum} is above maximum {bounds.maximum}"

@@ -84,8 +84,11 @@ def entries(engine: Engine, *, pilot: str | None = None, kind: str | None = None
         query = query.where(journal.c.pilot == pilot)
     if kind:
         query = query.where(journal.c.kind == kind)
-    with engine.connect() as connection:
-        return [Entry(**row._mapping) for row in connection.execute(query)]
+    try:
+        with engine.connect() as connection:
+            return [Entry(**row._mapping) for row in connection.execute(query)]
+    except ValueError as error:  # the facts of an entry are no JSON any more
+        raise TremplinError(f"The journal was tampered with: an entry cannot be read ({error}).") from None
 
 
 def verify(engine: Engine) -> list[str]:

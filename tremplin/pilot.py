@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import Field, model_validator
 
@@ -22,7 +23,7 @@ from tremplin.contract import Contract, Strict, contract_hash, load_contract
 from tremplin.errors import ConfigurationError, Fault
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Days = Annotated[int, Field(gt=0)]
+Days = Annotated[int, Field(gt=0, le=36_500)]
 Count = Annotated[int, Field(gt=0)]
 Scalar = bool | int | float | str
 
@@ -38,6 +39,10 @@ class Data(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.timezone not in available_timezones():
+            raise ValueError(
+                f"timezone {self.timezone!r} is not one of the IANA database, such as Europe/Paris"
+            )
         if self.evaluation_days * 2 > self.window_days:
             raise ValueError("evaluation_days takes more than half of window_days")
         return self
@@ -46,7 +51,7 @@ class Data(Strict):
 class Model(Strict):
     """Everything that changes the model."""
 
-    seed: int
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
     threads: Count
     folds: Annotated[int, Field(ge=2, le=10)]
     candidates: Annotated[dict[str, dict[str, Scalar]], Field(min_length=1)]
@@ -57,8 +62,8 @@ class Gate(Strict):
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     bootstrap_samples: Annotated[int, Field(ge=200)]
-    baseline_margin: float  # Brier skill over the baseline that the interval must clear
-    champion_margin: float  # Brier loss against the champion that is still non-inferior
+    baseline_margin: Share  # Brier skill over the baseline that the interval must clear
+    champion_margin: Share  # Brier loss against the champion that is still non-inferior
     feature_auc_limit: Annotated[
         float, Field(gt=0.5, le=1)
     ]  # one feature alone: above it, too good to be true
@@ -98,6 +103,13 @@ class Monitoring(Strict):
     drift_share: Share  # of drifted columns: above it, the window drifts
     auc_drop: Share  # below the evaluation: worse
     calibration_ratio: tuple[float, float]  # observed / expected positives: outside of it, worse
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.calibration_ratio
+        if not 0 < low < 1 < high:
+            raise ValueError(f"calibration_ratio [{low:g}, {high:g}] must hold 1 between its ends")
+        return self
 
 
 class Retraining(Strict):
@@ -184,7 +196,7 @@ class Pilot:
         sys.modules[spec.name] = module  # so that what it defines can be pickled and looked up
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             line = getattr(error, "lineno", None) or _line_in(error, path)
             raise ConfigurationError([Fault(path, line, f"{type(error).__name__}: {error}")]) from error
         missing = [f for f in functions if not callable(getattr(module, f, None))]

@@ -33,7 +33,8 @@ def load(path: Path, model: type[Model]) -> Model:
 def read(path: Path) -> tuple[Any, dict[Location, int]]:
     """The content of a YAML file and the line (from 1) of every value in it."""
     try:
-        node = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+        text = path.read_text("utf-8")
+        node, content = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
     except FileNotFoundError:
         raise ConfigurationError([Fault(path, None, "the file is missing")]) from None
     except UnicodeDecodeError as error:
@@ -44,14 +45,21 @@ def read(path: Path) -> tuple[Any, dict[Location, int]]:
         raise ConfigurationError(
             [Fault(path, mark.line + 1 if mark else None, f"not YAML: {problem}")]
         ) from None
+    except (ValueError, TypeError) as error:  # a date that is none, a key that is a list
+        raise ConfigurationError([Fault(path, None, f"a value cannot be read: {error}")]) from None
     if node is None:
         raise ConfigurationError([Fault(path, None, "the file is empty")])
     lines: dict[Location, int] = {}
     repeated: list[Fault] = []
-    _walk(node, (), lines, repeated, path)
+    try:
+        _walk(node, (), lines, repeated, path)
+    except RecursionError:
+        raise ConfigurationError(
+            [Fault(path, None, "a value contains itself (an alias of its own anchor)")]
+        ) from None
     if repeated:
         raise ConfigurationError(repeated)
-    return yaml.safe_load(path.read_text("utf-8")), lines
+    return content, lines
 
 
 def line_of(lines: dict[Location, int], location: Location) -> int | None:

@@ -9,6 +9,10 @@ from pathlib import Path
 from tremplin.settings import Settings, load_settings
 
 
+# What of a checkout makes a model.
+CODE = ("pilots", "pipelines", "tremplin", "dvc.yaml", ".dvcignore", ".dvc/config", "pyproject.toml")
+
+
 def make_workspace(checkout: Path, target: Path) -> Path:
     """Bring the code of ``checkout`` (committed or not) into ``target``; what was produced there stays.
 
@@ -51,10 +55,9 @@ def workspace_settings(settings: Settings, root: Path) -> Settings:
 
 def code_files(checkout: Path) -> list[Path]:
     """Files that are tracked, or new and not ignored; without git, every file that is not a product."""
-    wanted = ("pilots", "pipelines", "tremplin", "dvc.yaml", ".dvcignore", ".dvc/config", "pyproject.toml")
-    command = ["git", "-C", str(checkout), "ls-files", "-coz", "--exclude-standard", "--", *wanted]
+    command = ["git", "-C", str(checkout), "ls-files", "-coz", "--exclude-standard", "--", *CODE]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     if listed.returncode == 0 and listed.stdout:
         return [Path(name) for name in listed.stdout.split("\0") if name and (checkout / name).is_file()]
-    found = (path for name in wanted for path in [checkout / name, *(checkout / name).rglob("*")])
+    found = (path for name in CODE for path in [checkout / name, *(checkout / name).rglob("*")])
     return sorted(p.relative_to(checkout) for p in found if p.is_file() and "__pycache__" not in p.parts)

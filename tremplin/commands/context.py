@@ -73,6 +73,8 @@ class Context:
             raise TremplinError(
                 f"--as-of {as_of!r} is not a time. Write it as 2013-07-01 or 2013-07-01T06:00."
             ) from None
+        if not 1900 <= moment.year < 2200:
+            raise TremplinError(f"--as-of {as_of!r} is not a time that data could be of (1900 to 2199).")
         return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
 
 

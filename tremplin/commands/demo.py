@@ -195,7 +195,10 @@ def retraining_verdict(world: World, due: datetime) -> journal.Entry:
             raise TremplinError(
                 f"No verdict of the retraining flow within {RETRAINING_SECONDS} s of the event."
             )
-        world.story.progress("the retraining flow works in a process of its own", every=WAITING_SECONDS)
+        waited = RETRAINING_SECONDS - (deadline - time.monotonic())
+        world.story.progress(
+            f"the retraining flow works in a process of its own, {waited:.0f} s", every=WAITING_SECONDS
+        )
         time.sleep(0.5)
     return entry
 
@@ -248,7 +251,7 @@ def traced(world: World) -> None:
         given.console.print(found.table())
         if not found.unbroken:
             raise TremplinError(f"The trace is broken at {', '.join(found.broken)}.")
-        world.story.tell(f"again: tremplin trace {chosen} --workspace demo")
+        world.story.tell(f"again: .venv/bin/tremplin trace {chosen} --workspace demo")
 
 
 def summary(world: World) -> None:
@@ -261,9 +264,9 @@ def summary(world: World) -> None:
     console.print(
         f"journal: {len(journal.entries(given.store))} entries, {'; '.join(problems) or 'every hash right'}\n"
         "look yourself:\n"
-        "  make ui                                     MLflow and Prefect, with everything above in them\n"
-        "  tremplin status --workspace demo            what is live\n"
-        "  tremplin journal show --workspace demo      who decided what\n"
+        "  make ui                                               MLflow and Prefect, with everything above in them\n"
+        "  .venv/bin/tremplin status --workspace demo            what is live\n"
+        "  .venv/bin/tremplin journal show --workspace demo      who decided what\n"
         f"  {reports}/*.html   Evidently's reports",
         soft_wrap=True,
     )

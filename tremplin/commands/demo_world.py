@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
@@ -30,6 +31,16 @@ class World:
 
     def __init__(self, checkout: Path, pilot: str, story: Story) -> None:
         root = checkout / ".tremplin" / "demo"
+        root.parent.mkdir(exist_ok=True)
+        self._lock = (root.parent / "demo.lock").open("w")
+        try:
+            fcntl.flock(
+                self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB
+            )  # held until this process ends, however it ends
+        except OSError:
+            raise TremplinError(
+                "Another demo is playing in this checkout. Wait for its end, or stop it."
+            ) from None
         if (root / ".tremplin" / COMPLETE).exists() or not same_code(checkout, root):
             end_orphans(root / ".tremplin")
             shutil.rmtree(root, ignore_errors=True)  # told to its end, or begun with other code

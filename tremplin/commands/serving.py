@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tremplin.commands.context import AsJson, AsOf, context, print_json
+from tremplin.errors import TremplinError
 
 
 def serve(
@@ -46,8 +47,10 @@ def replay(
     from pipelines.replaying import replay as send
 
     given = context(ctx)
-    known_by = given.moment(as_of)
-    rows = given.pilot.source.fetch(given.moment(start), given.moment(end))
+    known_by, first, last = given.moment(as_of), given.moment(start), given.moment(end)
+    if last <= first:
+        raise TremplinError(f"--to {end} does not come after --from {start}.")
+    rows = given.pilot.source.fetch(first, last)
     sent = send(url, given.pilot, rows, given.store)
     known = record_outcomes(given.store, given.pilot, rows, known_by)
     if as_json:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tremplin.settings import Settings, load_settings
 
-
 # What of a checkout makes a model.
 CODE = ("pilots", "pipelines", "tremplin", "dvc.yaml", ".dvcignore", ".dvc/config", "pyproject.toml")
 

@@ -28,7 +28,10 @@ def kinds(town: Town) -> list[str]:
 @pytest.mark.parametrize(
     ("by", "said"),
     [
-        ("Mallory Nobody", "'Mallory Nobody' is not in the charter of lamps. Who may approve: Camille Laurent, Ines Moreau."),
+        (
+            "Mallory Nobody",
+            "'Mallory Nobody' is not in the charter of lamps. Who may approve: Camille Laurent, Ines Moreau.",
+        ),
         ("Noor Haddad", "Noor Haddad is an author of lamps and cannot approve their own model."),
     ],
 )
@@ -46,10 +49,15 @@ def test_a_version_that_is_not_there_is_named(lamp_run: Town, cli: Cli) -> None:
 
 
 def test_before_anything_is_live_the_commands_say_what_to_do(lamp_run: Town, cli: Cli) -> None:
-    assert "no release is live. `tremplin run`, then `tremplin approve`" in cli(lamp_run.root, *OF, "status").out
+    assert (
+        "no release is live. `tremplin run`, then `tremplin approve`" in cli(lamp_run.root, *OF, "status").out
+    )
     status = json.loads(cli(lamp_run.root, *OF, "status", "--json").out)
     assert (status["live"], status["predictions"], status["journal"]) == (None, 0, 1)
-    for words in (("next", "--since", "2024-05-01"), ("rollback", "--by", "Ines Moreau", "--reason", "a test")):
+    for words in (
+        ("next", "--since", "2024-05-01"),
+        ("rollback", "--by", "Ines Moreau", "--reason", "a test"),
+    ):
         answer = cli(lamp_run.root, *OF, "rollout", *words)
         assert answer.code == 1
         assert "Nothing of lamps is live yet" in answer.err
@@ -63,14 +71,20 @@ def test_the_first_approval_goes_live(released: Town, cli: Cli) -> None:
     assert [path.name for path in settings.releases.iterdir()] == [known[1].champion]
     status = json.loads(cli(released.root, *OF, "status", "--json").out)
     assert status["live"]["champion"] == known[1].champion
-    assert status["last"] == {"kind": "go-live", "as_of": "2024-05-01 00:00:00+00:00", "by": "Camille Laurent"}
+    assert status["last"] == {
+        "kind": "go-live",
+        "as_of": "2024-05-01 00:00:00+00:00",
+        "by": "Camille Laurent",
+    }
     assert f"champion {known[1].champion}" in cli(released.root, *OF, "status").out
 
 
 def test_the_same_approval_again_changes_nothing(released: Town, cli: Cli) -> None:
     answer = cli(released.root, *OF, "approve", "1", "--by", "Camille Laurent", "--as-of", AS_OF, "--json")
     assert answer.code == 0, answer.err
-    assert json.loads(answer.out)["release"] == next(load_settings(root=released.root).releases.iterdir()).name
+    assert (
+        json.loads(answer.out)["release"] == next(load_settings(root=released.root).releases.iterdir()).name
+    )
     assert kinds(released) == ["verdict", "approval", "release", "go-live"]
 
 
@@ -105,7 +119,9 @@ def test_who_may_not_stop_a_rollout_is_told_who_may(released: Town, cli: Cli, st
     assert kinds(released)[-1] == "go-live"
 
 
-def test_halt_takes_everybody_back_to_the_champion_and_writes_why(released: Town, cli: Cli, tmp_path: Path) -> None:
+def test_halt_takes_everybody_back_to_the_champion_and_writes_why(
+    released: Town, cli: Cli, tmp_path: Path
+) -> None:
     town = copy_of(released, tmp_path / "rollout")
     engine = open_store(load_settings(root=town.root))
     known = live.current(engine, "lamps")
@@ -113,18 +129,43 @@ def test_halt_takes_everybody_back_to_the_champion_and_writes_why(released: Town
     champion = known[1].champion
     on_its_way = live.Live(champion=champion, challenger="f" * 16, share=0.5, rollout_key="k")
     live.change(engine, "lamps", on_its_way, by="test", reason="a challenger on its way")
-    answer = cli(town.root, *OF, "rollout", "halt", "--by", "Ines Moreau", "--reason", "too many calls", "--as-of", AS_OF)
+    answer = cli(
+        town.root,
+        *OF,
+        "rollout",
+        "halt",
+        "--by",
+        "Ines Moreau",
+        "--reason",
+        "too many calls",
+        "--as-of",
+        AS_OF,
+    )
     assert answer.code == 0, answer.err
     halted = live.current(engine, "lamps")
     assert halted is not None
     assert (halted[1].share, halted[1].challenger) == (0, "f" * 16)
-    back = cli(town.root, *OF, "rollout", "rollback", "--by", "Ines Moreau", "--reason", "worse", "--as-of", AS_OF, "--json")
+    back = cli(
+        town.root,
+        *OF,
+        "rollout",
+        "rollback",
+        "--by",
+        "Ines Moreau",
+        "--reason",
+        "worse",
+        "--as-of",
+        AS_OF,
+        "--json",
+    )
     assert json.loads(back.out)["challenger"] is None
     *_, halt, rollback = journal.entries(engine)
     assert [(e.kind, e.by, e.facts["reason"]) for e in (halt, rollback)] == [
         ("halt", "Ines Moreau", "too many calls"), ("rollback", "Ines Moreau", "worse"),
     ]  # fmt: skip
-    alone = cli(town.root, *OF, "rollout", "rollback", "--by", "Ines Moreau", "--reason", "worse", "--as-of", AS_OF)
+    alone = cli(
+        town.root, *OF, "rollout", "rollback", "--by", "Ines Moreau", "--reason", "worse", "--as-of", AS_OF
+    )
     assert alone.code == 1
     assert f"{champion} is the only release of lamps there was" in alone.err
 
@@ -142,7 +183,10 @@ def test_the_journal_is_shown_and_verified(released: Town, cli: Cli) -> None:
     entries = json.loads(cli(released.root, *OF, "journal", "show", "--json").out)
     assert [entry["kind"] for entry in entries] == ["verdict", "approval", "release", "go-live"]
     assert "ok 4 entries" in cli(released.root, *OF, "journal", "verify").out
-    assert json.loads(cli(released.root, *OF, "journal", "verify", "--json").out) == {"entries": 4, "problems": []}
+    assert json.loads(cli(released.root, *OF, "journal", "verify", "--json").out) == {
+        "entries": 4,
+        "problems": [],
+    }
 
 
 def test_a_journal_that_was_changed_is_an_error(released: Town, cli: Cli, tmp_path: Path) -> None:

@@ -19,13 +19,20 @@ from tremplin.store import open_store
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lamps")]
 
 # The command as the console script calls it, and then the names of all that was imported.
-LOADED = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); from tremplin.cli import main; main()"
+LOADED = (
+    "import atexit, sys; atexit.register(lambda: print(*sys.modules)); from tremplin.cli import main; main()"
+)
 
 
 def test_the_first_run_leaves_one_verdict_and_its_evidence(lamp_run: Town) -> None:
     engine = open_store(load_settings(root=lamp_run.root))
     (entry,) = journal.entries(engine)
-    assert (entry.kind, entry.pilot, entry.facts["version"], entry.facts["passed"]) == ("verdict", "lamps", 1, True)
+    assert (entry.kind, entry.pilot, entry.facts["version"], entry.facts["passed"]) == (
+        "verdict",
+        "lamps",
+        1,
+        True,
+    )
     assert entry.as_of.isoformat() == AS_OF.replace("00:00+", "00:00:00+")
     reports = {path.name for path in lamp_run.paths.reports.glob("*.json")}
     assert {"2-understanding.json", "3-preparation.json", "4-modeling.json", "5-evaluation.json"} <= reports
@@ -56,10 +63,17 @@ def test_again_neither_mlflow_nor_prefect_is_imported(lamp_run: Town) -> None:
 def test_a_script_reads_the_verdict(lamp_run: Town, cli: Cli) -> None:
     answer = json.loads(cli(lamp_run.root, "--pilot", "lamps", "run", "--json").out)
     assert (answer["version"], answer["passed"]) == (1, True)
-    assert {check["id"] for check in answer["verdict"]["checks"]} >= {"contract", "baseline", "champion", "parity"}
+    assert {check["id"] for check in answer["verdict"]["checks"]} >= {
+        "contract",
+        "baseline",
+        "champion",
+        "parity",
+    }
 
 
-def test_a_source_that_was_cut_short_is_refused_and_the_snapshot_stays(lamp_run: Town, cli: Cli, tmp_path: Path) -> None:
+def test_a_source_that_was_cut_short_is_refused_and_the_snapshot_stays(
+    lamp_run: Town, cli: Cli, tmp_path: Path
+) -> None:
     cut = copy_of(lamp_run, tmp_path / "cut")
     whole, snapshot = cut.csv.read_bytes(), cut.paths.snapshot.read_bytes()
     cut.csv.write_bytes(whole[: len(whole) // 3])

@@ -28,7 +28,11 @@ def played(released: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A server of the released model that answered about April's lamps, and its address."""
     town = copy_of(released, tmp_path_factory.mktemp("played") / "checkout")
     server = subprocess.Popen(
-        [SCRIPT, *OF, "serve", "--port", "0"], cwd=town.root, env=environment(), stdout=subprocess.PIPE, text=True
+        [SCRIPT, *OF, "serve", "--port", "0"],
+        cwd=town.root,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert server.stdout is not None
     url = server.stdout.readline().split()[-1]
@@ -36,7 +40,9 @@ def played(released: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     assert (facts["sent"], facts["skipped"]) == (1800, 0)
-    assert 1650 < facts["outcomes"] < 1800, "some lamps are taken down, the last ones' labels are not known yet"
+    assert 1650 < facts["outcomes"] < 1800, (
+        "some lamps are taken down, the last ones' labels are not known yet"
+    )
     yield town, url
     server.terminate()
     server.communicate(timeout=30)
@@ -51,7 +57,17 @@ def test_a_replay_again_sends_nothing(played: tuple[Town, str], cli: Cli) -> Non
 
 
 def test_a_server_that_is_not_there_is_named(played: tuple[Town, str], cli: Cli) -> None:
-    answer = cli(played[0].root, *OF, "replay", "--url", "http://127.0.0.1:9", "--from", "2024-03-01", "--to", "2024-03-02")
+    answer = cli(
+        played[0].root,
+        *OF,
+        "replay",
+        "--url",
+        "http://127.0.0.1:9",
+        "--from",
+        "2024-03-01",
+        "--to",
+        "2024-03-02",
+    )
     assert answer.code == 1
     assert "127.0.0.1:9" in answer.err
 

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -80,8 +80,9 @@ def original(honest_result: Result, empty_mlflow: Path, tmp_path_factory: pytest
     columns = {feature.name: [row[feature.name]] for feature in pilot.contract.features}
     score = float(OnnxModel(paths.model / "model.onnx", pilot.contract).score(columns)[0])
     answer = {
-        "prediction_id": "p1", "pilot": "flights", "release_id": release.id, "cohort": "champion", "key": "UA1",
-        "subject": "UA@EWR", "event_time": AS_OF, "received_at": AS_OF, "score": score,
+        "prediction_id": "p1", "pilot": "flights", "release_id": release.id, "cohort": "champion", "key": row["flight_id"],
+        "subject": row["desk"],
+        "event_time": datetime.fromisoformat(row["scheduled_departure"]), "received_at": AS_OF, "score": score,
         "decision": score >= release.manifest.decision_threshold, "row": row,
     }  # fmt: skip
     insert_once(engine, predictions, [answer])
@@ -114,7 +115,9 @@ def test_an_answer_is_followed_to_its_rows_code_and_person(original: Served) -> 
 
 
 def test_the_outcome_is_told_once_it_is_known(served: Served) -> None:
-    row = {"pilot": "flights", "key": "UA1", "label": 1.0, "known_at": AS_OF + timedelta(days=1)}
+    with served.engine.connect() as connection:
+        key = connection.scalars(sa.select(predictions.c.key)).one()
+    row = {"pilot": "flights", "key": key, "label": 1.0, "known_at": AS_OF + timedelta(days=1)}
     insert_once(served.engine, outcomes, [row])
     outcome = served.trace().links[-1]
     assert outcome.value == "1"
@@ -224,6 +227,8 @@ def test_a_file_of_the_run_that_was_changed_or_lost_is_named(
     try:
         path.write_bytes(before.replace(b"5", b"6"))
         assert original.trace().broken == broken
+        path.write_text("{broken")
+        assert original.trace().broken == broken
         path.unlink()
         assert original.trace().broken == broken
     finally:
@@ -255,3 +260,17 @@ def test_the_card_says_what_the_files_say(original: Served) -> None:
     assert charter.ai_act.rationale in card
     assert "| parity |" in card
     assert all(feature.name in card for feature in contract.features)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("key", "XX1"), ("subject", "XX@EWR"), ("event_time", AS_OF + timedelta(days=99)), ("score", 0.999)],
+)
+def test_an_answer_given_to_another_event_or_person_is_broken(
+    served: Served, column: str, value: object
+) -> None:
+    with served.engine.begin() as connection:
+        connection.execute(predictions.update().values({column: value}))
+    found = served.trace()
+    assert "prediction" in found.broken
+    assert column in next(link.detail for link in found.links if link.name == "prediction")

@@ -42,7 +42,7 @@ def test_a_month_runs_from_midnight_to_midnight_where_the_pilot_lives(
     assert (window.start, window.end, window.name) == (start, end, name)
 
 
-@pytest.mark.parametrize("name", ["2013-13", "2013-7", "July", "2013-07-01", ""])
+@pytest.mark.parametrize("name", ["0000-01", "9999-12", "2013-13", "2013-7", "July", "2013-07-01", ""])
 def test_what_is_not_a_month_is_refused(name: str) -> None:
     with pytest.raises(TremplinError, match="such as 2013-07"):
         month_window(name, "UTC")

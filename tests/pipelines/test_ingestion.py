@@ -16,6 +16,7 @@ import pytest
 from pipelines.ingestion import ingest, read_facts
 from tests.pipelines.lamp_town import AS_OF, Town, lamps, town
 from tremplin.errors import ContractBreach, TremplinError
+from tremplin.pilot import load_pilot
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -125,6 +126,17 @@ def of_another_year(place: Town) -> None:
     place.write(rows.assign(morning=rows["morning"] - pd.Timedelta(days=2000)))
 
 
+def known_too_early(place: Town) -> None:
+    rows = lamps()
+    place.write(
+        rows.assign(
+            failed_known_at=rows["failed_known_at"].mask(
+                rows["check_id"] == "L5-30", rows["morning"] - pd.Timedelta(days=1)
+            )
+        )
+    )
+
+
 def gone(place: Town) -> None:
     place.csv.unlink()
 
@@ -140,6 +152,7 @@ def gone(place: Town) -> None:
         (with_an_undated_label, r"1 rows have a label in failed and no failed_known_at.*L5-30"),
         (with_few_labels, r"Only 1,4\d\d of the 7,200 rows.*minimum_rows asks for 2,000"),
         (of_another_year, r"has no row from 2024-01-02 to 2024-05-01"),
+        (known_too_early, r"1 rows have a failed_known_at before their morning.*L5-30"),
         (gone, r"source\.py: fetch\(\) failed with FileNotFoundError"),
     ],
 )
@@ -155,6 +168,21 @@ def test_a_bad_delivery_is_refused_nothing_is_lost_and_a_rerun_completes(
     assert hashlib.sha256(place.paths.snapshot.read_bytes()).hexdigest() == earlier.sha256
     place.write(lamps())
     assert ingest(place.pilot, place.paths, AS_OF).rows == 7_200
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("rows", "lie outside of the window 2024-01-02 to 2024-05-01"),
+        ("None", r"fetch\(\) gave a NoneType, not a DataFrame"),
+        ("pd.concat([rows, rows[['age']]], axis=1)", r"fetch\(\) gave these columns twice: age"),
+    ],
+)
+def test_a_source_that_breaks_its_promise_is_refused(place: Town, returned: str, said: str) -> None:
+    file = place.csv.with_name("source.py")
+    file.write_text(re.sub(r"return rows\[.*", f"return {returned}", file.read_text()))
+    with pytest.raises(TremplinError, match=said):
+        ingest(load_pilot("lamps", place.root), place.paths, AS_OF)
 
 
 def test_a_table_cut_in_the_middle_of_a_line_is_a_breach(place: Town) -> None:

@@ -253,3 +253,13 @@ def _run(story: Any) -> None:
     import asyncio
 
     asyncio.run(story)
+
+
+def test_a_row_of_very_many_faults_is_refused_without_listing_them(
+    champion: Release, ask: Ask, rows: list[dict[str, Any]]
+) -> None:
+    crowd = {f"f{number}": number for number in range(20_000)}
+    for body in (crowd, {"rows": [rows[0], crowd]}, {"rows": [{**rows[0], "colour": "blue"}, crowd]}):
+        answer = ask("POST", "/predict", json=body)
+        assert answer.status_code == 422
+        assert len(answer.content) < 4_000

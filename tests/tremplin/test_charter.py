@@ -31,6 +31,7 @@ def test_people_and_what_they_may(root: Path) -> None:
         ("owner: Camille Laurent", "owner: Somebody Else", "the owner 'Somebody Else' is not among `people`"),
         ("[approve, halt]", "[halt]", "nobody in `people` may `approve`"),
         ("[author]", "[halt]", "nobody in `people` may `author`"),
+        ("name: Noor Haddad", "name: Ines Moreau", "named twice in `people`: Ines Moreau"),
         ("[author]", "[everything]", "got 'everything'"),
         (
             "decision_threshold: 0.33",
@@ -54,3 +55,10 @@ def test_what_may_not_be_is_refused(root: Path, edit: Edit, old: str, new: str, 
 def test_a_threshold_near_the_cheapest_is_accepted(root: Path, edit: Edit) -> None:
     edit("pilot.yaml", "decision_threshold: 0.33", "decision_threshold: 0.37")
     assert load_pilot("flights", root).charter.decision_threshold == 0.37
+
+
+def test_somebody_other_than_an_author_must_be_able_to_approve(root: Path, edit: Edit) -> None:
+    path = root / "pilots" / "flights" / "pilot.yaml"
+    path.write_text(path.read_text("utf-8").replace("[approve, halt]", "[author, approve]"), "utf-8")
+    with pytest.raises(ConfigurationError, match="everybody who may approve is also an author"):
+        load_pilot("flights", root)

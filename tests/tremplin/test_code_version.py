@@ -9,6 +9,7 @@ import pytest
 
 from tremplin.code_version import code_version
 from tremplin.settings import load_settings
+from tremplin.workspace import make_workspace
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -63,3 +64,17 @@ def test_without_git_the_settings_say_it(tmp_path: Path) -> None:
     assert code_version(load_settings(root=tmp_path, commit="abc", dirty=False)) == ("abc", False)
     assert code_version(load_settings(root=tmp_path, commit="abc", dirty=True)) == ("abc", True)
     assert code_version(load_settings(root=tmp_path)) == ("unknown", True)
+
+
+def test_a_workspace_is_compared_with_the_commit_file_by_file(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    (checkout / "pilots" / "lamps").mkdir(parents=True)
+    (checkout / "pilots" / "lamps" / "model.py").write_text("1")
+    (checkout / ".gitignore").write_text(".tremplin/\n")
+    for name in ("init -q", "add .", "commit -qm first"):
+        git(checkout, *name.split())
+    workspace = make_workspace(checkout, checkout / ".tremplin" / "demo")
+    commit = git(checkout, "rev-parse", "HEAD")
+    assert code_version(load_settings(root=workspace)) == (commit, False)
+    (workspace / "pilots" / "lamps" / "model.py").write_text("2")
+    assert code_version(load_settings(root=workspace)) == (commit, True)

@@ -66,6 +66,11 @@ def test_a_missing_file_is_named(root: Path) -> None:
         ("confidence: 0.95", "confidence: 1.5", "got 1.5"),
         ("drift_sample: 20000", "drift_sample: 10", "got 10"),
         ("folds: 3", "folds: 1", "got 1"),
+        ("timezone: America/New_York", "timezone: Mars/Base", "'Mars/Base' is not one of the IANA database"),
+        ("calibration_ratio: [0.8, 1.25]", "calibration_ratio: [1.25, 0.8]", "must hold 1 between its ends"),
+        ("champion_margin: 0.001", "champion_margin: .nan", "`gate.champion_margin`"),
+        ("baseline_margin: 0.02", "baseline_margin: -5", "`gate.baseline_margin`"),
+        ("window_days: 365", "window_days: 999999999", "`data.window_days`"),
         ("window: month", "window: fortnight", "got 'fortnight'"),
         ("monitoring:\n", "monitoring:\n  speed: 3\n", "`monitoring.speed` is not a known key"),
     ],
@@ -111,3 +116,9 @@ def test_code_that_is_missing_or_broken_names_file_and_line(root: Path) -> None:
     (folder / "model.py").write_text("x = 1\ndef baseline(:\n")
     with pytest.raises(ConfigurationError, match=r"model\.py:2: SyntaxError"):
         _ = load_pilot("flights", root).model
+
+
+def test_code_that_ends_the_program_is_a_fault_of_the_file(root: Path) -> None:
+    (root / "pilots" / "flights" / "features.py").write_text("import sys\nsys.exit(3)\n")
+    with pytest.raises(ConfigurationError, match=r"features\.py:2: SystemExit: 3"):
+        _ = load_pilot("flights", root).features

@@ -77,3 +77,20 @@ def test_the_line_of_a_key_that_is_missing_is_its_parents(tmp_path: Path) -> Non
     assert line_of(lines, ("parts", 0, "kind")) == 3
     assert line_of(lines, ("parts", 7)) == 2
     assert line_of({}, ("parts",)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: 2013-02-30\n", "a value cannot be read"),
+        ("name: !foo 1\n", "not YAML"),
+        ("name: !!python/object:os.system {}\n", "not YAML"),
+        ("name: x\nparts: &a [*a]\n", "a value contains itself"),
+        ("? [a, b]\n: 1\n", "not YAML"),
+        ("<<: 3\n", "not YAML"),
+    ],
+)
+def test_what_yaml_allows_and_a_file_of_ours_does_not(tmp_path: Path, text: str, message: str) -> None:
+    found = faults(tmp_path, text)
+    assert len(found) == 1
+    assert message in found[0][1]

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 
 from tremplin import journal, live
 from tremplin.contract import load_contract
-from tremplin.errors import TremplinError
+from tremplin.errors import SourceAway, TremplinError
 from tremplin.onnx_model import OnnxModel
 from tremplin.paths import Paths
 from tremplin.pilot import load_pilot
@@ -40,13 +40,7 @@ def resource(pilot: str) -> str:
 
 def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
     """A source that did not answer may answer later; a fault that a person must mend stays one."""
-    try:
-        state.result()
-    except TremplinError:
-        return False
-    except Exception:  # noqa: BLE001  (any other failure of a source may pass)
-        return True
-    return False
+    return isinstance(state.result(raise_on_failure=False), SourceAway)
 
 
 @task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[1, 10, 60], retry_condition_fn=_worth_retrying)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from pipelines.stages import progress, table_bytes, typed, write_json, write_whole
 from tremplin.contract import Contract, Strict
-from tremplin.errors import ContractBreach, TremplinError
+from tremplin.errors import ContractBreach, SourceAway, TremplinError
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
 
@@ -137,6 +137,10 @@ def _fetch(pilot: Pilot, start: datetime, end: datetime) -> pd.DataFrame:
         rows: pd.DataFrame = pilot.source.fetch(start, end)
     except TremplinError:
         raise
+    except (ConnectionError, TimeoutError) as error:
+        raise SourceAway(
+            f"{pilot.folder / 'source.py'}: the source does not answer ({error}). Try again later."
+        ) from error
     except Exception as error:
         raise TremplinError(
             f"{pilot.folder / 'source.py'}: fetch() failed with {type(error).__name__}: {error}. Mend the source or "

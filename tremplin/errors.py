@@ -37,5 +37,9 @@ class ContractBreach(TremplinError):
     """Data that is not what the contract says it is."""
 
 
+class SourceAway(TremplinError):
+    """A source that did not answer; it may the next time."""
+
+
 class ReleaseRefused(TremplinError):
     """A release that is altered, unsigned, incomplete or of another pilot."""

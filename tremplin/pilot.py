@@ -238,6 +238,16 @@ def list_pilots(root: Path) -> list[str]:
     return sorted(path.parent.name for path in root.glob("pilots/*/pilot.yaml"))
 
 
+def undecided(pilot: Pilot) -> list[Fault]:
+    """Places in the pilot's files that still say ``changeme``: a person must decide them before production."""
+    return [
+        Fault(path, number, f"undecided: {line.strip()}")
+        for path in (pilot.folder / "pilot.yaml", pilot.folder / "contract.yaml")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if "changeme" in line.lower()
+    ]
+
+
 def _contradictions(file: PilotFile, contract: Contract, folder: Path) -> list[Fault]:
     """What the charter and the contract say against each other."""
     gdpr, path = file.charter.gdpr, folder / "contract.yaml"

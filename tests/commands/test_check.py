@@ -78,9 +78,20 @@ def test_changeme_warns_in_development_and_stops_in_production(
     cli: Cli, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = replace(checkout, "pilot.yaml", "owner: Camille Laurent", "owner: Camille Laurent  # changeme")
-    assert f"undecided pilot.yaml:{line}" in cli(checkout, "check").out
+    warned = cli(checkout, "check")
+    assert warned.code == 0
+    assert f"pilot.yaml:{line}: undecided" in warned.out
     monkeypatch.setenv("TREMPLIN_ENVIRONMENT", "production")
+    for command in ("check", "run", "status"):
+        answer = cli(checkout, command)
+        assert answer.code == 1
+        assert f"pilot.yaml:{line}: undecided" in answer.err
+
+
+def test_a_broken_graph_is_a_fault_like_any_other(cli: Cli, checkout: Path) -> None:
+    (checkout / "dvc.yaml").write_text("vars: [x.yaml]\nstages: {}\n")
     answer = cli(checkout, "check")
     assert answer.code == 1
-    assert f"pilot.yaml:{line}" in answer.err
-    assert "must be decided before production" in answer.err
+    assert "`vars` must hold a list `pilots`" in answer.err
+    (checkout / "dvc.yaml").write_text("vars: [\n")
+    assert "dvc.yaml:2: not YAML" in cli(checkout, "check").err

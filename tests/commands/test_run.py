@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from pipelines.reproducing import is_reproduced
 from tests.commands.conftest import Cli
 from tests.pipelines.lamp_town import Town
 from tests.tremplin_cli import AS_OF, copy_of, environment, tremplin
@@ -58,6 +60,16 @@ def test_again_neither_mlflow_nor_prefect_is_imported(lamp_run: Town) -> None:
     loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
     assert "dvc" in loaded, "DVC is asked whether anything changed"
     assert not loaded & {"mlflow", "prefect", "evidently", "lightgbm", "sklearn"}
+
+
+def test_another_limit_of_the_gate_is_another_result(lamp_run: Town, tmp_path: Path) -> None:
+    there = copy_of(lamp_run, tmp_path / "copy")
+    assert is_reproduced(there.paths)
+    file = there.root / "pilots" / "lamps" / "pilot.yaml"
+    content = yaml.safe_load(file.read_text("utf-8"))
+    content["gate"]["baseline_margin"] += 0.01
+    file.write_text(yaml.safe_dump(content), "utf-8")
+    assert not is_reproduced(there.paths)
 
 
 def test_a_script_reads_the_verdict(lamp_run: Town, cli: Cli) -> None:

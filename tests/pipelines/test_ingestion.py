@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.ingestion import ingest, read_facts
 from tests.pipelines.lamp_town import AS_OF, Town, lamps, town
-from tremplin.errors import ContractBreach, TremplinError
+from tremplin.errors import ContractBreach, SourceAway, TremplinError
 from tremplin.pilot import load_pilot
 
 CHECKOUT = Path(__file__).parents[2]
@@ -210,3 +210,21 @@ def test_a_snapshot_cut_off_from_its_facts_is_made_again(place: Town) -> None:
 def test_a_time_without_a_zone_is_refused(place: Town) -> None:
     with pytest.raises(TremplinError, match="no time zone"):
         ingest(place.pilot, place.paths, datetime(2024, 5, 1))  # noqa: DTZ001
+
+
+def test_a_source_that_does_not_answer_may_be_asked_again(place: Town) -> None:
+    from prefect.states import Failed
+
+    from pipelines.flows import _worth_retrying
+
+    file = place.csv.with_name("source.py")
+    for error, again in (
+        ("ConnectionError('refused')", True),
+        ("TimeoutError()", True),
+        ("KeyError('age')", False),
+    ):
+        file.write_text(f"def fetch(start, end):\n    raise {error}\n")
+        with pytest.raises(TremplinError) as refused:
+            ingest(load_pilot("lamps", place.root), place.paths, AS_OF)
+        assert isinstance(refused.value, SourceAway) is again
+        assert _worth_retrying(None, None, Failed(data=refused.value)) is again

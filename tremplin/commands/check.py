@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import typer
-import yaml
 
+from tremplin import strict_yaml
 from tremplin.commands.context import AsJson, context, print_json
 from tremplin.errors import ConfigurationError, Fault, TremplinError
-from tremplin.pilot import Pilot, list_pilots, load_pilot
-
-CHANGE_ME = "changeme"
+from tremplin.pilot import Pilot, list_pilots, load_pilot, undecided
 
 
 def check_pilot(name: str, root: Path) -> Pilot:
@@ -44,11 +42,13 @@ def check_graph(root: Path) -> list[Fault]:
     path = root / "dvc.yaml"
     if not path.exists():
         return [Fault(path, None, "the file is missing")]
-    named = [
-        name
-        for part in yaml.safe_load(path.read_text("utf-8")).get("vars", [])
-        for name in part.get("pilots", [])
-    ]
+    try:
+        content, _ = strict_yaml.read(path)
+        named = [name for part in content.get("vars", []) for name in part.get("pilots", [])]
+    except ConfigurationError as error:
+        return error.faults
+    except AttributeError:
+        return [Fault(path, None, "`vars` must hold a list `pilots`")]
     if sorted(named) == list_pilots(root):
         return []
     return [
@@ -57,16 +57,6 @@ def check_graph(root: Path) -> list[Fault]:
             None,
             f"`pilots` is {named}; the folders under pilots/ are {list_pilots(root)}: make them equal",
         )
-    ]
-
-
-def undecided(pilot: Pilot) -> list[str]:
-    """Places in the pilot's files that still say ``changeme``: a person must decide them."""
-    return [
-        f"{path.name}:{number}: {line.strip()}"
-        for path in (pilot.folder / "pilot.yaml", pilot.folder / "contract.yaml")
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
-        if CHANGE_ME in line.lower()
     ]
 
 
@@ -83,21 +73,22 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     except ConfigurationError as error:
         faults += error.faults
     open_questions = undecided(pilot) if pilot else []
-    if open_questions and given.settings.environment != "development":
-        faults += [
-            Fault(Path(place), None, "`changeme` must be decided before production")
-            for place in open_questions
-        ]
+    if given.settings.environment != "development":
+        faults += open_questions
     if as_json:
         print_json(
-            {"pilot": given.settings.pilot, "faults": [str(f) for f in faults], "undecided": open_questions}
+            {
+                "pilot": given.settings.pilot,
+                "faults": [str(fault) for fault in faults],
+                "undecided": [str(place) for place in open_questions],
+            }
         )
     if faults:
         raise ConfigurationError(faults)
     if as_json or pilot is None:
         return
     for place in open_questions:
-        given.console.print(f"[yellow]undecided[/] {place}")
+        given.console.print(f"[yellow]warning[/] {place}", soft_wrap=True)
     contract = pilot.contract
     given.console.print(
         f"[green]ok[/] pilot {pilot.name}: {len(contract.columns)} columns, {len(contract.features)} features, "

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from tremplin.errors import TremplinError
+from tremplin.errors import ConfigurationError, TremplinError
 from tremplin.paths import Paths
-from tremplin.pilot import Pilot, load_pilot
+from tremplin.pilot import Pilot, load_pilot, undecided
 from tremplin.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,8 +37,11 @@ class Context:
 
     @cached_property
     def pilot(self) -> Pilot:
-        """The pilot that was asked for."""
-        return load_pilot(self.settings.pilot, self.settings.root)
+        """The pilot that was asked for; outside development, only if everything in it was decided."""
+        pilot = load_pilot(self.settings.pilot, self.settings.root)
+        if self.settings.environment != "development" and (faults := undecided(pilot)):
+            raise ConfigurationError(faults)
+        return pilot
 
     @cached_property
     def paths(self) -> Paths:

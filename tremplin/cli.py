@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -27,6 +30,9 @@ LOST_STORE = (
     "The database did not answer: {}. Look whether it is up, and whether another program holds it; "
     "then run the same command again: what is done is kept, nothing is done twice."
 )
+
+GRACE_SECONDS = 12.0  # longer than the processes of the demo take to end
+SAID_STOPPED = "\nStopped. Run the same command again: what is done is kept, nothing is done twice."
 
 app = typer.Typer(
     help="From an AI pilot to production: train, gate, release, roll out, monitor, retrain, trace.",
@@ -77,6 +83,10 @@ app.add_typer(audit.journal_app, name="journal")
 def main() -> None:
     """Entry point of the console script."""
     arguments = hoist(sys.argv[1:])
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # not where it is ignored, as under nohup
+        signal.signal(signal.SIGINT, stop)
     try:
         app(arguments, prog_name="tremplin")
     except (TremplinError, OperationalError) as error:
@@ -88,10 +98,24 @@ def main() -> None:
     except BaseException as end:
         if not stopped(end):
             raise
-        typer.echo(
-            "\nStopped. Run the same command again: what is done is kept, nothing is done twice.", err=True
-        )
+        typer.echo(SAID_STOPPED, err=True)
         raise SystemExit(STOPPED) from None
+
+
+def stop(_signal: int, _frame: FrameType | None) -> None:
+    """Ctrl-C: end politely; what has not ended in ``GRACE_SECONDS`` is ended as by ``kill -9``, which every step survives.
+
+    Prefect's client can wait long for a server that the same Ctrl-C has ended.
+    """
+
+    def end() -> None:
+        typer.echo(SAID_STOPPED, err=True)
+        os._exit(STOPPED)
+
+    last_resort = threading.Timer(GRACE_SECONDS, end)
+    last_resort.daemon = True
+    last_resort.start()
+    raise KeyboardInterrupt
 
 
 def stopped(end: BaseException) -> bool:

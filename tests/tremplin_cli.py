@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +53,13 @@ def start(root: Path, *words: str, log: Path, **variables: str) -> subprocess.Po
             stderr=sink,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=_as_in_a_terminal,  # noqa: PLW1509  (no other thread runs in the process of a test)
         )
+
+
+def _as_in_a_terminal() -> None:
+    """A test run in the background inherits that Ctrl-C is ignored; the command under test must not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def lamp_checkout(root: Path) -> Town:

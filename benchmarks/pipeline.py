@@ -46,10 +46,10 @@ def flow(pilot: str, as_of: datetime) -> None:
     """The flow: the same by Prefect, DVC and MLflow."""
     from pipelines import prefect_server
 
-    prefect_server.use(load_settings(), os.environ.get("PREFECT_API_URL"))
-    from pipelines.flows import training
+    with prefect_server.calling_flows(load_settings(), os.environ.get("PREFECT_API_URL")):
+        from pipelines.flows import training
 
-    training(pilot, as_of, Path.cwd())
+        training(pilot, as_of, Path.cwd())
 
 
 def seconds(kind: str, pilot: str, as_of: datetime, given: dict[str, str]) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -122,18 +123,22 @@ def over_seeds(pilot: Pilot, winner: str, train: pd.DataFrame, scored: Scored) -
     frame, labels = model_frame(train, contract), labels_of(train, contract)
     days = days_of(train[contract.time], pilot.file.data.timezone)
     later = model_frame(scored.rows, contract)
-    found = {}
-    for extra in OTHER_SEEDS:
+
+    def drawn_again(extra: int) -> tuple[str, dict[str, float]]:
         settings = pilot.file.model.model_copy(update={"seed": pilot.file.model.seed + extra})
         half = np.random.default_rng(settings.seed).permutation(days.max() + 1) % 2 == 0
         drawn = np.flatnonzero(half[days])
         fitted = fit(pilot, settings, winner, frame.iloc[drawn], labels[drawn])
         scores = fitted.predict_proba(later)[:, 1]
-        found[str(settings.seed)] = {
+        return str(settings.seed), {
             "brier": brier(scored.labels, scores),
             "roc_auc": auc(scored.labels, scores),
         }
-        progress(f"seed {settings.seed}: Brier {found[str(settings.seed)]['brier']:.4f}")
+
+    with ThreadPoolExecutor(pilot.file.model.threads) as pool:
+        found = dict(pool.map(drawn_again, OTHER_SEEDS))
+    for seed, scores in found.items():
+        progress(f"seed {seed}: Brier {scores['brier']:.4f}")
     return found
 
 

@@ -104,7 +104,7 @@ def retraining(pilot: str, as_of: datetime) -> bool:
     """Training that the evidence asked for, in a workspace of its own. Whether the challenger passed; a person decides next."""
     settings = load_settings()
     root = make_workspace(settings.root, settings.home / RETRAINING)
-    return training(pilot, as_of, root)
+    return training.fn(pilot, as_of, root)  # its tasks, in this run: one run a retraining
 
 
 @task(cache_policy=NO_CACHE)

@@ -13,7 +13,6 @@ import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,9 +57,13 @@ def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
 
     scores: dict[str, list[float]] = {}
     with ThreadPoolExecutor(settings.threads) as pool:
-        for name in ("baseline", *settings.candidates):
-            scores[name] = list(pool.map(partial(later_brier, name), folds))
+        final_baseline = pool.submit(fit, pilot, settings, "baseline", frame, labels)
+        names = ("baseline", *settings.candidates)
+        started = {name: [pool.submit(later_brier, name, fold) for fold in folds] for name in names}
+        for name, parts in started.items():
+            scores[name] = [part.result() for part in parts]
             progress(f"{name}: Brier {np.mean(scores[name]):.4f} over {len(folds)} folds")
+        baseline = final_baseline.result()
     winner = choose({name: scores[name] for name in settings.candidates})
     pipeline = fit(pilot, settings, winner, frame, labels)
     evidence = {
@@ -73,7 +76,6 @@ def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
             for name, found in scores.items()
         },
     }
-    baseline = fit(pilot, settings, "baseline", frame, labels)
     return Trained(pipeline, baseline, export_onnx(pipeline, contract, winner), evidence)
 
 

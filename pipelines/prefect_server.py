@@ -12,9 +12,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from tremplin.errors import TremplinError
 from tremplin.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
 
 START_SECONDS = 180  # a fresh database takes 20 to 30 s on two cores
 
@@ -36,8 +40,9 @@ def environment(settings: Settings, api: str | None = None) -> dict[str, str]:
     return values
 
 
-def use(settings: Settings, api: str | None = None) -> None:
-    """Make this process use them; before Prefect is imported."""
+@contextlib.contextmanager
+def calling_flows(settings: Settings, api: str | None = None) -> Iterator[None]:
+    """Settings of a process that calls flows itself and waits for them; to be entered before Prefect is imported."""
     values = environment(settings, api)
     if "PREFECT_API_URL" in os.environ and api is None:
         values.pop("PREFECT_HOME")  # a real server was configured: only the manners are set here
@@ -48,6 +53,11 @@ def use(settings: Settings, api: str | None = None) -> None:
         ):  # after Ctrl-C the server of this process group is gone: asking it five times takes a minute
             values["PREFECT_CLIENT_MAX_RETRIES"] = "1"
     os.environ.update(values)
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    # Whoever waits for a flow sees that it crashed; the thread that would tell others holds each end back by up to a second.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def free_port() -> int:
@@ -151,32 +161,32 @@ def wait_for_server(children: Children, api: str) -> None:
     """Wait until the server answers."""
     import httpx
 
-    for _ in _until("the Prefect server", children, "prefect-server"):
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{api}/health").status_code == 200:
-                return
+    with httpx.Client(trust_env=False) as client:
+        for _ in _until("the Prefect server", children, "prefect-server"):
+            with contextlib.suppress(httpx.HTTPError):
+                if client.get(f"{api}/health").status_code == 200:
+                    return
 
 
 def wait_for_automation(children: Children, api: str) -> None:
     """Wait until the retraining automation is registered."""
     import httpx
 
-    for _ in _until("the retraining automation", children, "prefect-serve"):
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.post(f"{api}/automations/filter", json={}).json():
-                return
+    with httpx.Client(trust_env=False) as client:
+        for _ in _until("the retraining automation", children, "prefect-serve"):
+            with contextlib.suppress(httpx.HTTPError):
+                if client.post(f"{api}/automations/filter", json={}).json():
+                    return
 
 
-def failed_runs(api: str) -> list[str]:
+def failed_runs(client: httpx.Client, api: str) -> list[str]:
     """What flow runs that failed on the server said, the newest first."""
-    import httpx
-
     query = {
         "flow_runs": {"state": {"type": {"any_": ["FAILED", "CRASHED"]}}},
         "sort": "START_TIME_DESC",
         "limit": 5,
     }
-    return [str(run["state"]["message"]) for run in httpx.post(f"{api}/flow_runs/filter", json=query).json()]
+    return [str(run["state"]["message"]) for run in client.post(f"{api}/flow_runs/filter", json=query).json()]
 
 
 def _until(what: str, children: Children, name: str) -> Iterator[None]:

@@ -34,7 +34,9 @@ def read(path: Path) -> tuple[Any, dict[Location, int]]:
     """The content of a YAML file and the line (from 1) of every value in it."""
     try:
         text = path.read_text("utf-8")
-        node, content = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+        loader = yaml.CSafeLoader(text)  # ten times as fast as the one in Python
+        node = loader.get_single_node()
+        content = loader.construct_document(node) if node else None
     except FileNotFoundError:
         raise ConfigurationError([Fault(path, None, "the file is missing")]) from None
     except UnicodeDecodeError as error:

@@ -22,6 +22,7 @@ DECISION_LEAD = pd.Timedelta(hours=2)  # the question is asked this long before 
 RECENT = pd.Timedelta(hours=2)  # how far back delays at the origin look from the decision
 CARRIER_RECENT = pd.Timedelta(hours=6)  # the carrier's own: it has fewer flights
 OVERDUE = pd.Timedelta(hours=3)  # how long a flight that has not left counts as overdue
+BEFORE = pd.Timedelta(days=2)  # flights that can matter to a later one: the longest delay of 2013 is 22 hours
 WEATHER_LAG = pd.Timedelta(hours=1)  # an hourly observation is published once its hour is over
 WEATHER_STALE = pd.Timedelta(hours=6)  # an observation older than this says nothing
 WIND_LIMIT = 200.0  # mile per hour; one reading of 1,048 is a fault of the instrument, hence missing
@@ -62,8 +63,9 @@ def departures(raw: Tables, start: datetime, end: datetime) -> pd.DataFrame:
     wanted = raw.flights["scheduled_departure"].between(start, end, inclusive="left")
     rows = raw.flights[wanted].sort_values(["scheduled_departure", "flight_id"], ignore_index=True)
     decided = rows["scheduled_departure"] - DECISION_LEAD
+    near = raw.flights[raw.flights["scheduled_departure"].between(start - BEFORE, end)]
     rows = pd.concat(
-        [rows, _weather(rows, decided, raw.weather), _delays(rows, decided, raw.flights)], axis="columns"
+        [rows, _weather(rows, decided, raw.weather), _delays(rows, decided, near)], axis="columns"
     )
     rows = rows.merge(raw.planes, on="tailnum", how="left", validate="many_to_one")
     rows["plane_age"] = (rows["scheduled_departure"].dt.year - rows["built"]).astype("float64")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipelines.prefect_server import failed_runs
+from pipelines.prefect_server import calling_flows, failed_runs
 from tremplin import journal, live
 from tremplin.commands.context import context
 from tremplin.commands.demo_story import WAITING_SECONDS, Story
@@ -52,15 +52,16 @@ def demo(ctx: typer.Context) -> None:
     given.console.print(f"[bold]{given.pilot.charter.title}[/]: {given.pilot.charter.problem.strip()}")
     world = World(given.settings.root, given.pilot.name, story)
     try:
-        first = first_model(world)
-        send_worse_model(world)
-        go_live(world, first)
-        due = months_until_retraining(world)
-        blocked_model(world)
-        if due is not None:
-            release = retrained(world, due)
-            waves(world, release, due)
-        traced(world)
+        with calling_flows(world.settings, world.api):
+            first = first_model(world)
+            send_worse_model(world)
+            go_live(world, first)
+            due = months_until_retraining(world)
+            blocked_model(world)
+            if due is not None:
+                release = retrained(world, due)
+                waves(world, release, due)
+            traced(world)
     finally:
         world.children.stop()
     (world.settings.home / COMPLETE).touch()
@@ -185,11 +186,11 @@ def retrained(world: World, due: datetime) -> str:
 
 def retraining_verdict(world: World, due: datetime) -> journal.Entry:
     """Wait for the flow that the event started: its verdict is in the journal when it is done."""
-    failed_before = set(failed_runs(world.api))
+    failed_before = set(failed_runs(world.client, world.api))
     deadline = time.monotonic() + RETRAINING_SECONDS
     while (entry := newest_verdict(world, due)) is None:
         world.children.check("prefect-serve")
-        if said := set(failed_runs(world.api)) - failed_before:
+        if said := set(failed_runs(world.client, world.api)) - failed_before:
             raise TremplinError(f"The retraining flow failed: {'; '.join(said)}")
         if time.monotonic() > deadline:
             raise TremplinError(

@@ -23,10 +23,10 @@ def run(ctx: typer.Context, as_of: AsOf = None, as_json: AsJson = False) -> None
     if known is None:
         from pipelines import prefect_server
 
-        prefect_server.use(given.settings)
-        from pipelines.flows import training
+        with prefect_server.calling_flows(given.settings):
+            from pipelines.flows import training
 
-        training(given.pilot.name, moment, given.settings.root)
+            training(given.pilot.name, moment, given.settings.root)
         known = settled(given, moment)
     elif not as_json:
         given.console.print("nothing changed since:")
@@ -123,10 +123,10 @@ def monitor(
     from pipelines import prefect_server
 
     given = context(ctx)
-    prefect_server.use(given.settings)
-    from pipelines.flows import monitoring
+    with prefect_server.calling_flows(given.settings):
+        from pipelines.flows import monitoring
 
-    found = monitoring(given.pilot.name, window, given.moment(as_of))
+        found = monitoring(given.pilot.name, window, given.moment(as_of))
     if as_json:
         print_json(found)
         return

@@ -39,10 +39,10 @@ def next_wave(
         raise TremplinError(
             f"No challenger of {given.pilot.name} is on its way. `tremplin approve` starts one."
         )
-    prefect_server.use(given.settings)
-    from pipelines.flows import rolling_out
+    with prefect_server.calling_flows(given.settings):
+        from pipelines.flows import rolling_out
 
-    done = rolling_out(given.pilot.name, state.challenger, given.moment(since), given.moment(as_of))
+        done = rolling_out(given.pilot.name, state.challenger, given.moment(since), given.moment(as_of))
     report(given, done, as_json=as_json)
 
 

@@ -110,8 +110,9 @@ def send_worse_model(world: World) -> None:
     for source, target in ((here.snapshot, there.snapshot), (here.snapshot_facts, there.snapshot_facts)):
         shutil.copyfile(source, target)
     environment = {"TREMPLIN_ROOT": str(root), "TREMPLIN_HOME": str(given.settings.home)}
-    command = [sys.executable, "-m", "tremplin.cli", "run", "--as-of", world.answered_until.isoformat()]
-    world.children.start(WORSE, command, environment, root)
+    run = [sys.executable, "-m", "tremplin.cli", "run", "--as-of", world.answered_until.isoformat()]
+    world.children.start(WORSE, ["nice", *run], environment, root)  # users come first
+    world.story.tell("a deliberately worse model starts its way to the same gate, beside what follows")
 
 
 def blocked_model(world: World) -> None:

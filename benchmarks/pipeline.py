@@ -1,8 +1,9 @@
 """What orchestration costs: the training flow against a plain script that does the same work on the same rows.
 
-Plain: ingestion, the four stages and the gate, called one after the other in one process; no Prefect, DVC or MLflow. Flow: the
-same through Prefect (a warm server), DVC and MLflow. Each run is a process of its own in a fresh workspace with an empty DVC
-cache, imports included; the two take turns, and medians are compared. Cold: once, with a Prefect server that has no database yet.
+Plain: ingestion, the four stages, the result logged to MLflow, and the gate, one after the other in one process, as a person
+would script it; no Prefect, no DVC, no registry. Flow: the same through Prefect (a warm server) and DVC. Each run is a process of
+its own in a fresh workspace, with an empty DVC cache and an MLflow database without runs, imports included; the two take turns,
+and medians are compared. Cold: the flow once more, with neither a Prefect server nor any database.
 
     python -m benchmarks.pipeline --rounds 3
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,8 +26,9 @@ from zoneinfo import ZoneInfo
 from benchmarks.machine import machine
 from pipelines.prefect_server import Children, environment, free_port, start_server, wait_for_server
 from tremplin.paths import Paths
-from tremplin.pilot import load_pilot
+from tremplin.pilot import Pilot, load_pilot
 from tremplin.settings import load_settings
+from tremplin.tracking import tracking
 from tremplin.workspace import make_workspace
 
 
@@ -39,7 +42,23 @@ def plain(pilot: str, as_of: datetime) -> None:
     ingest(loaded, paths, as_of)
     for stage in (understanding, preparation, modeling, evaluation):
         stage.stage(loaded, paths)
+    log(loaded, paths)
     gate(loaded, paths, champion=None, as_of=as_of)
+
+
+def log(pilot: Pilot, paths: Paths) -> None:
+    """Parameters, measurements, reports and the model, as one MLflow run."""
+    from pipelines.recording_content import log_model, measurements, parameters
+    from tremplin.tracking import load_mlflow, tracking
+
+    mlflow = load_mlflow()
+    tracking(load_settings())
+    mlflow.set_experiment(pilot.name)
+    with mlflow.start_run() as run:
+        mlflow.log_params(parameters(pilot, paths))
+        mlflow.log_metrics(measurements(pilot, paths))
+        mlflow.log_artifacts(str(paths.reports))
+    log_model(run.info.run_id, pilot, paths)
 
 
 def flow(pilot: str, as_of: datetime) -> None:
@@ -52,12 +71,17 @@ def flow(pilot: str, as_of: datetime) -> None:
         training(pilot, as_of, Path.cwd())
 
 
-def seconds(kind: str, pilot: str, as_of: datetime, given: dict[str, str]) -> float:
-    """Wall time of one run in a fresh workspace."""
+def seconds(
+    kind: str, pilot: str, as_of: datetime, given: dict[str, str], database: Path | None = None
+) -> float:
+    """Wall time of one run in a fresh workspace, with a copy of an MLflow database or none."""
     with tempfile.TemporaryDirectory() as folder:
         root = make_workspace(Path.cwd(), Path(folder))
         local = root / ".dvc" / "config.local"
         local.write_text("[core]\n    no_scm = true\n", "utf-8")  # a cache of its own: nothing is restored
+        if database:
+            (root / ".tremplin").mkdir()
+            shutil.copy(database, root / ".tremplin" / "mlflow.db")
         command = [
             sys.executable,
             "-m",
@@ -103,11 +127,13 @@ def main() -> None:
         try:
             api = start_server(children, settings, free_port())
             wait_for_server(children, api)
+            tracking(settings)  # makes the tables
+            database = settings.home / "mlflow.db"
             taken: dict[str, list[float]] = {"plain": [], "flow": []}
             for number in range(given.rounds):
                 for kind, found in taken.items():
                     warm = environment(settings, api) if kind == "flow" else {}
-                    found.append(seconds(kind, given.pilot, as_of, warm))
+                    found.append(seconds(kind, given.pilot, as_of, warm, database))
                     print(f"round {number + 1} {kind:5} {found[-1]:6.1f} s", flush=True)
         finally:
             children.stop()

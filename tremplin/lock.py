@@ -29,7 +29,7 @@ def stages(lock: str, pilot: str) -> dict[str, Any]:
         TremplinError: nothing of this pilot is in it.
     """
     try:
-        entries = (yaml.safe_load(lock) or {}).get("stages", {})
+        entries = (yaml.load(lock, Loader=yaml.CSafeLoader) or {}).get("stages", {})
     except (yaml.YAMLError, AttributeError) as error:
         raise TremplinError(
             f"dvc.lock is not a lock of DVC's: {error}. Restore it and run `dvc repro`."

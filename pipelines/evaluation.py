@@ -25,7 +25,7 @@ from pipelines.stages import progress, read_table, run, table_bytes, write_json,
 from tremplin.charter import Charter
 from tremplin.comparison import Bootstrap, Floats, Integers, auc, days_of, skill
 from tremplin.contract import Contract
-from tremplin.frame import model_frame
+from tremplin.frame import model_columns, model_frame
 from tremplin.onnx_model import OnnxModel
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
@@ -146,8 +146,7 @@ def importance(scored: Scored, model: OnnxModel, contract: Contract, seed: int) 
     """AUC lost when one feature is shuffled among rows (Breiman 2001; mean of three shuffles)."""
     generator = np.random.default_rng(seed)
     chosen = np.sort(generator.permutation(len(scored.rows))[:PERMUTED_ROWS])
-    frame = model_frame(scored.rows.iloc[chosen], contract)
-    columns: dict[str, Any] = {str(name): frame[name].to_numpy() for name in frame}
+    columns = model_columns(model_frame(scored.rows.iloc[chosen], contract))
     labels, before = scored.labels[chosen], auc(scored.labels[chosen], scored.scores[chosen])
     found = {}
     for name, values in columns.items():
@@ -165,8 +164,7 @@ def score(rows: pd.DataFrame, contract: Contract, model: OnnxModel, folder: Path
         pickle.loads((folder / f"{name}.pkl").read_bytes()).predict_proba(frame)[:, 1]  # noqa: S301
         for name in ("pipeline", "baseline")
     )
-    columns: dict[str, Any] = {str(name): frame[name].to_numpy() for name in frame}
-    scores = model.score(columns)
+    scores = model.score(model_columns(frame))
     return Scored(
         rows, labels_of(rows, contract), scores, trained, baseline, days_of(rows[contract.time], timezone)
     )

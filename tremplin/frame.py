@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from tremplin.contract import Contract
@@ -21,3 +23,8 @@ def model_frame(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
         else:
             columns[feature.name] = values.astype(object).where(values.notna(), "").astype(str).astype(object)
     return pd.DataFrame(columns, index=rows.index)
+
+
+def model_columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """A model frame column by column, as ``OnnxModel.score`` takes it: each of shape (n,)."""
+    return {str(name): frame[name].to_numpy() for name in frame}

@@ -19,8 +19,9 @@ from governance.approvals import approve
 from governance.lineage import Trace, trace
 from governance.model_card import model_card
 from pipelines.deployment import journal_verdict, make_release
-from pipelines.gate import facts, gate, verdict_hash
+from pipelines.gate import gate
 from pipelines.recording import attach_verdict, record
+from pipelines.verdict import facts, verdict_hash
 from tests.results import AS_OF, Result
 from tremplin.errors import TremplinError
 from tremplin.onnx_model import OnnxModel

@@ -12,12 +12,14 @@ from sqlalchemy.engine import Engine
 
 from governance.approvals import approve
 from pipelines.deployment import journal_verdict, make_release
-from pipelines.gate import Verdict, facts, gate, verdict_hash
-from pipelines.recording import Recorded, result_hash
+from pipelines.gate import gate
+from pipelines.recording import Recorded
+from pipelines.verdict import Verdict, facts, verdict_hash
 from tests.results import AS_OF, Result
 from tremplin import journal, live
 from tremplin.errors import TremplinError
 from tremplin.journal import Entry
+from tremplin.lock import result_hash
 from tremplin.release import Release, make_keys, open_release, sha256
 from tremplin.store import open_store
 

@@ -12,16 +12,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from pipelines.gate import (
-    ChampionModel,
-    Verdict,
-    canonical_json,
-    gate,
-    verdict_hash,
-    verdict_markdown,
-    verdict_table,
-)
+from pipelines.gate import ChampionModel, gate
 from pipelines.stages import write_json
+from pipelines.verdict import Verdict, canonical_json, verdict_hash, verdict_markdown, verdict_table
 from tests.conftest import ReleaseFactory
 from tests.results import AS_OF, BOOSTED, Result
 from tremplin.canonical import digest

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pipelines.gate import Verdict, gate, verdict_hash
+from pipelines.gate import gate
 from pipelines.recording import (
     Recorded,
     attach_verdict,
@@ -23,10 +23,11 @@ from pipelines.recording import (
     tag_version,
     version_facts,
 )
+from pipelines.verdict import Verdict, verdict_hash
 from tests.results import AS_OF, ROOT, Result
 from tremplin.canonical import digest
 from tremplin.errors import TremplinError
-from tremplin.frame import model_frame
+from tremplin.frame import model_columns, model_frame
 from tremplin.lock import md5_by_dvc
 from tremplin.onnx_model import OnnxModel
 from tremplin.release import sha256
@@ -167,8 +168,7 @@ def test_the_registered_model_is_the_one_that_was_evaluated(kept: tuple[Result, 
     signature = mlflow.models.get_model_info(uri).signature
     assert signature.inputs.input_names() == [feature.name for feature in result.pilot.contract.features]
     rows = result.part("evaluation").head(50)
-    frame = model_frame(rows, result.pilot.contract)
-    columns = {str(name): frame[name].to_numpy() for name in frame}
+    columns = model_columns(model_frame(rows, result.pilot.contract))
     ours = OnnxModel(result.paths.model / "model.onnx", result.pilot.contract).score(columns)
     session = mlflow.onnx.load_model(uri)
     again = result.root / "again.onnx"

@@ -1,10 +1,4 @@
-"""Phase 5 of CRISP-ML(Q), go or no-go: what is between a model and its release.
-
-Requirement: only a model that is honest, better than what exists, fair to sites, calibrated and exported as trained goes on.
-Risk: a leak, stale or overlapping data, or a broken export looks like a good model in a report.
-Quality method: everything is computed again from the rows and the model files; no report is believed. Each check alone blocks.
-Evidence: the verdict, its hash in the journal and in the release.
-"""
+"""Reads what the gate judges: the rows, and the scores of every model that is compared on them."""
 
 from __future__ import annotations
 
@@ -12,42 +6,20 @@ import pickle
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipelines import gate_checks as checks
-from pipelines.verdict import (
-    Check,
-    Verdict,
-    canonical_json,
-    facts,
-    verdict_hash,
-    verdict_markdown,
-    verdict_table,
-)
+from pipelines.gate.material import Material
 from tremplin.comparison import Bootstrap, days_of
 from tremplin.contract import load_contract
 from tremplin.errors import TremplinError
-from tremplin.frame import model_frame
+from tremplin.frame import model_columns, model_frame
 from tremplin.onnx_model import OnnxModel
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
-from tremplin.release import Release, sha256
-
-__all__ = [
-    "ChampionModel",
-    "Check",
-    "Verdict",
-    "canonical_json",
-    "facts",
-    "gate",
-    "verdict_hash",
-    "verdict_markdown",
-    "verdict_table",
-]
+from tremplin.release import Release
 
 
 @dataclass(frozen=True)
@@ -65,29 +37,16 @@ class ChampionModel:
                 f"the champion {self.release.id} needs {', '.join(missing)}, which these rows lack"
             )
         return OnnxModel(self.release.path / "model.onnx", contract).score(
-            _columns(model_frame(rows, contract))
+            model_columns(model_frame(rows, contract))
         )
 
 
-def gate(pilot: Pilot, paths: Paths, *, champion: ChampionModel | None, as_of: datetime) -> Verdict:
-    """Judge the model under ``paths``. Reads files and writes nothing.
+def gather(pilot: Pilot, paths: Paths, champion: ChampionModel | None, as_of: datetime) -> Material:
+    """Everything the checks look at.
 
     Raises:
-        TremplinError: a file of the result is missing or cannot be read. (What is only bad is a check that blocks.)
+        TremplinError: a file is missing, empty, damaged or lacks a column. (For a champion that cannot be scored a check blocks.)
     """
-    material = _gather(pilot, paths, champion, as_of)
-    found = [check(material) for check in checks.ALL]
-    return Verdict(
-        pilot=pilot.name,
-        as_of=as_of,
-        passed=all(check.passed for check in found),
-        model_hash=sha256(paths.model / "model.onnx"),
-        champion=champion.release.id if champion else None,
-        checks=found,
-    )
-
-
-def _gather(pilot: Pilot, paths: Paths, champion: ChampionModel | None, as_of: datetime) -> checks.Material:
     train, evaluation = (_rows(paths.prepared / f"{part}.parquet") for part in ("train", "evaluation"))
     contract = pilot.contract
     needed = [c.name for c in contract.columns]
@@ -104,14 +63,14 @@ def _gather(pilot: Pilot, paths: Paths, champion: ChampionModel | None, as_of: d
         except TremplinError as error:
             champion_fault = str(error)
     settings = pilot.file.gate
-    return checks.Material(
+    return Material(
         pilot=pilot,
         as_of=as_of,
         train=train,
         evaluation=evaluation,
         labels=evaluation[contract.target].to_numpy(np.float64),
         days=days_of(evaluation[contract.time], pilot.file.data.timezone),
-        scores=OnnxModel(_present(paths.model / "model.onnx"), contract).score(_columns(frame)),
+        scores=OnnxModel(_present(paths.model / "model.onnx"), contract).score(model_columns(frame)),
         trained=_probabilities(pilot, paths.model / "pipeline.pkl", frame),
         baseline=_probabilities(pilot, paths.model / "baseline.pkl", frame),
         champion=champion.release.id if champion else None,
@@ -119,10 +78,6 @@ def _gather(pilot: Pilot, paths: Paths, champion: ChampionModel | None, as_of: d
         champion_fault=champion_fault,
         how=Bootstrap(settings.bootstrap_samples, settings.confidence, pilot.file.model.seed),
     )
-
-
-def _columns(frame: pd.DataFrame) -> dict[str, Any]:
-    return {str(name): frame[name].to_numpy() for name in frame}
 
 
 def _rows(path: Path) -> pd.DataFrame:

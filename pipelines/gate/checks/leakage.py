@@ -1,0 +1,77 @@
+"""Is it too good to be true: a feature, or a result, that can only have known the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pipelines.gate.material import CheckFunction, Material
+from pipelines.verdict import Check
+from tremplin.comparison import Floats, auc
+from tremplin.contract import Column
+
+BINS = 50  # of a number, when asking how well one feature alone tells the target
+
+
+def feature_too_good(material: Material) -> Check:
+    """No feature alone tells the target so well that it must have been written after it."""
+    limit = material.pilot.file.gate.feature_auc_limit
+    found = {feature.name: _single_auc(material, feature) for feature in material.pilot.contract.features}
+    ranking = sorted(found, key=lambda name: found[name], reverse=True)
+    above = [name for name in ranking if found[name] > limit]
+    said = ", ".join(f"{name} {found[name]:.3f}" for name in (above or ranking[:3]))
+    return Check(
+        id="feature-too-good",
+        requirement="No feature alone predicts the target too well to be true (AUC)",
+        value=found[ranking[0]],
+        limit=limit,
+        passed=not above,
+        evidence=f"{'too good: ' if above else 'best: '}{said}",
+        source="train.parquet, evaluation.parquet; pilot.yaml gate.feature_auc_limit",
+    )
+
+
+def result_too_good(material: Material) -> Check:
+    """The model is not better than the question can be answered."""
+    limit, value = material.pilot.file.gate.result_auc_limit, auc(material.labels, material.scores)
+    return Check(
+        id="result-too-good",
+        requirement="The model's result is credible (AUC)",
+        value=value,
+        limit=limit,
+        passed=value <= limit,
+        evidence=f"AUC {value:.3f} on {len(material.labels):,} evaluation rows",
+        source="model.onnx on evaluation.parquet; pilot.yaml gate.result_auc_limit",
+    )
+
+
+def _single_auc(material: Material, feature: Column) -> float:
+    """How well one feature alone ranks the evaluation rows, the best of three ways, each either way up.
+
+    As it is with missing values lowest, then highest (numbers); and by the target's rate at its value in training
+    (categories, and numbers cut in 50 bins with missing a bin of its own), which also finds what is not monotone.
+    """
+    train, rows, target = (
+        material.train[feature.name],
+        material.evaluation[feature.name],
+        material.train[material.pilot.contract.target],
+    )
+    ways: list[pd.Series] = []
+    if feature.numeric:
+        train, rows = (part.astype("float64") for part in (train, rows))
+        ways += [rows.fillna(rows.min() - 1), rows.fillna(rows.max() + 1)]
+        edges = np.unique(train.quantile(np.linspace(0, 1, BINS + 1)[1:-1]).dropna())
+        train, rows = (_binned(part, edges) for part in (train, rows))
+    else:
+        train, rows = (part.astype(object).where(part.notna(), "") for part in (train, rows))
+    labels = target.astype("float64")
+    ways.append(rows.map(labels.groupby(train).mean()).astype("float64").fillna(labels.mean()))
+    areas = [auc(material.labels, np.nan_to_num(way.to_numpy(np.float64))) for way in ways]
+    return max(max(area, 1 - area) for area in areas)
+
+
+def _binned(values: pd.Series, edges: Floats) -> pd.Series:
+    return pd.Series(np.where(values.isna(), -1, np.searchsorted(edges, values)), index=values.index)
+
+
+CHECKS: list[CheckFunction] = [feature_too_good, result_too_good]

@@ -48,7 +48,7 @@ def plain(pilot: str, as_of: datetime) -> None:
 
 def log(pilot: Pilot, paths: Paths) -> None:
     """Parameters, measurements, reports and the model, as one MLflow run."""
-    from pipelines.recording_content import log_model, measurements, parameters
+    from pipelines.recording.content import log_model, measurements, parameters
     from tremplin.tracking import load_mlflow, tracking
 
     mlflow = load_mlflow()

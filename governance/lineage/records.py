@@ -1,0 +1,113 @@
+"""The links that the store and the release themselves can verify: the answer, the release, the approval, the outcome."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from governance.lineage.links import Link
+from tremplin import journal
+from tremplin.contract import Contract, load_contract
+from tremplin.release import Manifest, Release
+from tremplin.store import outcomes
+
+CLOSE = 1e-6  # of a probability: the server may compute with another library than ONNX Runtime
+
+
+def answered(prediction: dict[str, Any], release: Release | None) -> Link:
+    """The logged answer, scored again from its row; without its release it cannot be."""
+    value = f"{prediction['key']}: {prediction['score']:.4f}, {prediction['decision']}"
+    if release is None:
+        return Link(
+            name="prediction",
+            value=value,
+            verified=None,
+            detail="without its release it cannot be computed again",
+        )
+    from tremplin.onnx_model import OnnxModel
+
+    contract = load_contract(release.path / "contract.yaml")
+    columns = {feature.name: [prediction["row"].get(feature.name)] for feature in contract.features}
+    again = float(OnnxModel(release.path / "model.onnx", contract).score(columns)[0])
+    decision = prediction["score"] >= release.manifest.decision_threshold
+    differing = _differing(prediction, contract)
+    if abs(again - prediction["score"]) > CLOSE or decision != prediction["decision"]:
+        differing.append("score")
+    detail = f"the logged row, scored again with the release: {again:.4f}"
+    if differing:
+        detail += f"; not what was logged: {', '.join(differing)}"
+    return Link(name="prediction", value=value, verified=not differing, detail=detail)
+
+
+def _differing(prediction: dict[str, Any], contract: Contract) -> list[str]:
+    """Columns of the prediction that contradict the row it was made from."""
+    row = prediction["row"]
+    pairs = {"key": contract.key, "subject": contract.subject}
+    found = [
+        name for name, column in pairs.items() if column and str(prediction[name]) != str(row.get(column))
+    ]
+    if datetime.fromisoformat(str(row.get(contract.time))) != prediction["event_time"]:
+        found.append("event_time")
+    return found
+
+
+def released(prediction: dict[str, Any], release: Release) -> Link:
+    """The release that answered; it was verified when it was opened."""
+    same = release.id == prediction["release_id"]
+    detail = f"signature and {len(release.manifest.files)} files verified, id computed again"
+    return Link(name="release", value=release.id, verified=same, detail=detail)
+
+
+def approved(engine: Engine, manifest: Manifest) -> Link:
+    """The go of a person, in the journal, against what it covers."""
+    decision = manifest.go_no_go
+    value = f"{decision.by}, {decision.role}" + (" (stand-in of the demo)" if decision.stand_in else "")
+    entry = next(
+        (
+            e
+            for e in journal.entries(engine, pilot=manifest.pilot, kind="approval")
+            if e.hash == decision.journal_hash
+        ),
+        None,
+    )
+    if entry is None:
+        return Link(name="approval", value=value, verified=False, detail="the journal has no such entry")
+    problems = journal.verify(engine)
+    said = entry.facts
+    covers = {
+        "lock_hash": manifest.lock_hash,
+        "verdict_hash": manifest.verdict_hash,
+        "model_hash": manifest.files["model.onnx"],
+        "version": manifest.model_version,
+        "stand_in": decision.stand_in,
+    }
+    differing = [name for name, expected in covers.items() if said.get(name) != expected] + (
+        [] if entry.by == decision.by else ["by"]
+    )
+    if differing or problems:
+        detail = "; ".join(problems) or f"it covers another {', '.join(differing)}"
+        return Link(name="approval", value=value, verified=False, detail=detail)
+    detail = f"journal entry {entry.number} of {entry.as_of:%Y-%m-%d} covers lock, verdict and model; the chain was verified"
+    return Link(name="approval", value=value, verified=True, detail=detail)
+
+
+def outcome(engine: Engine, prediction: dict[str, Any]) -> Link:
+    """What really happened, where it was reported."""
+    with engine.connect() as connection:
+        query = sa.select(outcomes).where(
+            outcomes.c.pilot == prediction["pilot"], outcomes.c.key == prediction["key"]
+        )
+        row = connection.execute(query).first()
+    if row is None:
+        return Link(
+            name="outcome", value="not known", verified=None, detail="no outcome was reported for this key"
+        )
+    return Link(
+        name="outcome",
+        value=f"{row.label:g}",
+        verified=None,
+        detail=f"known at {row.known_at:%Y-%m-%d %H:%M} UTC",
+    )

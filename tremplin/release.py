@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
@@ -149,24 +151,35 @@ def make_keys(private: Path, public: Path) -> None:
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError) as error:
-        raise TremplinError(
-            f"The signing key {path} cannot be read: {error}. Set TREMPLIN_SIGNING_KEY."
-        ) from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise TremplinError(f"The signing key {path} is not an Ed25519 key.")
+    load = partial(serialization.load_pem_private_key, password=None)
+    name, setting = "signing key", "TREMPLIN_SIGNING_KEY"
+    key: Ed25519PrivateKey = _key(path, Ed25519PrivateKey, load, name=name, setting=setting)
     return key
 
 
 def _public_key(path: Path) -> Ed25519PublicKey:
+    load = serialization.load_pem_public_key
+    name, setting = "public key", "TREMPLIN_RELEASE_PUBLIC_KEY"
+    key: Ed25519PublicKey = _key(
+        path, Ed25519PublicKey, load, name=name, setting=setting, refusal=ReleaseRefused
+    )
+    return key
+
+
+def _key(
+    path: Path,
+    kind: type,
+    load: Callable[[bytes], object],
+    *,
+    name: str,
+    setting: str,
+    refusal: type[TremplinError] = TremplinError,
+) -> Any:
+    """The key of one ``kind`` in a PEM file; ``refusal`` says which it is, and the ``setting`` that names the file."""
     try:
-        key = serialization.load_pem_public_key(path.read_bytes())
+        key = load(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ReleaseRefused(
-            f"The public key {path} cannot be read: {error}. Set TREMPLIN_RELEASE_PUBLIC_KEY."
-        ) from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise ReleaseRefused(f"The public key {path} is not an Ed25519 key.")
+        raise refusal(f"The {name} {path} cannot be read: {error}. Set {setting}.") from None
+    if not isinstance(key, kind):
+        raise refusal(f"The {name} {path} is not an Ed25519 key.")
     return key

@@ -16,7 +16,8 @@ BINS = 50  # of a number, when asking how well one feature alone tells the targe
 def feature_too_good(material: Material) -> Check:
     """No feature alone tells the target so well that it must have been written after it."""
     limit = material.pilot.file.gate.feature_auc_limit
-    found = {feature.name: _single_auc(material, feature) for feature in material.pilot.contract.features}
+    contract, parts = material.pilot.contract, (material.train, material.evaluation)
+    found = {feature.name: single_auc(feature, *parts, contract.target) for feature in contract.features}
     ranking = sorted(found, key=lambda name: found[name], reverse=True)
     above = [name for name in ranking if found[name] > limit]
     said = ", ".join(f"{name} {found[name]:.3f}" for name in (above or ranking[:3]))
@@ -45,17 +46,13 @@ def result_too_good(material: Material) -> Check:
     )
 
 
-def _single_auc(material: Material, feature: Column) -> float:
-    """How well one feature alone ranks the evaluation rows, the best of three ways, each either way up.
+def single_auc(feature: Column, known: pd.DataFrame, asked: pd.DataFrame, target: str) -> float:
+    """How well one feature alone ranks the rows that are ``asked``, the best of three ways, each either way up.
 
-    As it is with missing values lowest, then highest (numbers); and by the target's rate at its value in training
-    (categories, and numbers cut in 50 bins with missing a bin of its own), which also finds what is not monotone.
+    As it is with missing values lowest, then highest (numbers); and by the target's rate at its value in the
+    ``known`` rows (categories, and numbers cut in 50 bins with missing a bin of its own), which also finds what is not monotone.
     """
-    train, rows, target = (
-        material.train[feature.name],
-        material.evaluation[feature.name],
-        material.train[material.pilot.contract.target],
-    )
+    train, rows = known[feature.name], asked[feature.name]
     ways: list[pd.Series] = []
     if feature.numeric:
         train, rows = (part.astype("float64") for part in (train, rows))
@@ -64,9 +61,10 @@ def _single_auc(material: Material, feature: Column) -> float:
         train, rows = (_binned(part, edges) for part in (train, rows))
     else:
         train, rows = (part.astype(object).where(part.notna(), "") for part in (train, rows))
-    labels = target.astype("float64")
+    labels = known[target].astype("float64")
     ways.append(rows.map(labels.groupby(train).mean()).astype("float64").fillna(labels.mean()))
-    areas = [auc(material.labels, np.nan_to_num(way.to_numpy(np.float64))) for way in ways]
+    truth = asked[target].to_numpy("float64")
+    areas = [auc(truth, np.nan_to_num(way.to_numpy(np.float64))) for way in ways]
     return max(max(area, 1 - area) for area in areas)
 
 

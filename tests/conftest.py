@@ -1,4 +1,4 @@
-"""Fixtures that more than one part needs: a real, small release of the pilot flights, and a server of it."""
+"""Fixtures that more than one part needs: the pilot flights, a store, a small real release, and a server of it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,45 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from tests.pipelines.lamp_town import Town
-from tests.results import Result, make_result
+from tests.postgres import postgres
+from tests.results import ROOT, Result, make_result
 from tests.tremplin_cli import AS_OF, lamp_checkout, tremplin
 from tremplin.pilot import Pilot, load_pilot
 from tremplin.release import GoNoGo, Manifest, Release, make_keys, write_release
 from tremplin.settings import Settings, load_settings
+from tremplin.store import open_store
 
-ROOT = Path(__file__).parent.parent
 JANUARY, FEBRUARY, MARCH = (datetime(2013, month, 1, tzinfo=UTC) for month in (1, 2, 3))
+
+
+@pytest.fixture(scope="session")
+def pilot() -> Pilot:
+    """The pilot flights, as it is in the checkout."""
+    return load_pilot("flights", ROOT)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """One Postgres for all tests of this process."""
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An empty store, of both kinds that are supported."""
+    if request.param == "sqlite":
+        made = open_store(load_settings(root=tmp_path))
+    else:
+        made = open_store(load_settings(root=tmp_path, store_url=request.getfixturevalue("postgres_url")))
+        with made.begin() as connection:
+            connection.execute(sa.text("TRUNCATE predictions, outcomes, journal, live"))
+    yield made
+    made.dispose()
 
 
 @dataclass(frozen=True)
@@ -67,7 +96,7 @@ class ReleaseFactory:
 
 
 @pytest.fixture(scope="session")
-def release_factory(tmp_path_factory: pytest.TempPathFactory) -> ReleaseFactory:
+def release_factory(pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> ReleaseFactory:
     """The boosted candidate with few trees, trained on January by the pilot's own functions, exported and signed."""
     from sklearn.pipeline import make_pipeline
 
@@ -77,7 +106,6 @@ def release_factory(tmp_path_factory: pytest.TempPathFactory) -> ReleaseFactory:
     from tremplin.frame import model_frame
 
     folder = tmp_path_factory.mktemp("release")
-    pilot = load_pilot("flights", ROOT)
     rows = pilot.source.fetch(JANUARY, MARCH)
     train = rows[(rows[pilot.contract.time] < FEBRUARY) & rows[pilot.contract.target].notna()]
     few = {"boosted": {**pilot.file.model.candidates["boosted"], "trees": 20}}
@@ -160,7 +188,6 @@ def honest_result(tmp_path_factory: pytest.TempPathFactory) -> Result:
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's database before anything is in it: making it takes seconds, copying it none."""
-    from tremplin.settings import load_settings
     from tremplin.tracking import tracking
 
     settings = load_settings(root=tmp_path_factory.mktemp("mlflow"))

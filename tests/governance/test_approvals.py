@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
 
 from governance.approvals import approve
-from tests.results import AS_OF, ROOT
+from tests.results import AS_OF
 from tremplin import journal
 from tremplin.canonical import digest
 from tremplin.errors import TremplinError
 from tremplin.journal import Entry
-from tremplin.pilot import Pilot, load_pilot
-from tremplin.settings import load_settings
-from tremplin.store import open_store
+from tremplin.pilot import Pilot
 
 MODEL, LOCK = "a" * 64, "b" * 64
-
-
-@pytest.fixture(scope="module")
-def pilot() -> Pilot:
-    return load_pilot("flights", ROOT)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_store(load_settings(root=tmp_path))
 
 
 def verdict(**changed: Any) -> dict[str, Any]:

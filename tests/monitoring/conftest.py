@@ -1,30 +1,20 @@
-"""Real rows, a store of its own for each test, and answers in it."""
+"""Real rows, and answers about them in the store."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from tests.postgres import postgres
-from tremplin.pilot import Pilot, load_pilot
-from tremplin.settings import load_settings
-from tremplin.store import insert_once, open_store, outcomes, predictions
+from tremplin.pilot import Pilot
+from tremplin.store import insert_once, outcomes, predictions
 
-ROOT = Path(__file__).parents[2]
 Answer = Callable[..., None]
-
-
-@pytest.fixture(scope="session")
-def pilot() -> Pilot:
-    return load_pilot("flights", ROOT)
 
 
 @pytest.fixture(scope="session")
@@ -34,25 +24,6 @@ def january(pilot: Pilot) -> pd.DataFrame:
         datetime(2013, 1, 1, 5, tzinfo=UTC), datetime(2013, 2, 1, 5, tzinfo=UTC)
     )
     return rows
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """An empty store, of both kinds that are supported."""
-    if request.param == "sqlite":
-        made = open_store(load_settings(root=tmp_path))
-    else:
-        made = open_store(load_settings(root=tmp_path, store_url=request.getfixturevalue("postgres_url")))
-        with made.begin() as connection:
-            connection.execute(sa.text("TRUNCATE predictions, outcomes, journal, live"))
-    yield made
-    made.dispose()
 
 
 @pytest.fixture

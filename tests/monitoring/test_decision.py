@@ -17,7 +17,7 @@ from monitoring.evidence import (
     PerformanceEvidence,
     WindowEvidence,
 )
-from tests.monitoring.conftest import ROOT
+from tests.results import ROOT
 from tremplin.pilot import PilotFile, load_pilot
 
 POLICY: PilotFile = load_pilot(

@@ -6,14 +6,14 @@ import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 from sqlalchemy.engine import Engine
 
 from monitoring.decision import decide
-from monitoring.evidence import read_history
+from monitoring.evidence import WindowEvidence, read_history
 from monitoring.report import monitor_window
 from monitoring.windows import Window, month_window
 from tests.monitoring.conftest import Answer
@@ -39,6 +39,13 @@ def february(pilot: Pilot) -> Window:
     return month_window("2013-02", pilot.file.data.timezone)
 
 
+def measured(
+    engine: Engine, pilot: Pilot, window: Window, reference: pd.DataFrame, folder: Path, **changed: Any
+) -> WindowEvidence:
+    given = {"as_of": AS_OF, "release_id": "first", "release_profile": PROFILE, **changed}
+    return monitor_window(engine, pilot, window, reference=reference, folder=folder, **given)
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # both kinds of store: test_windows.py
 def test_a_window_is_measured_for_its_champion_and_the_same_again_writes_the_same(
     *,
@@ -56,21 +63,9 @@ def test_a_window_is_measured_for_its_champion_and_the_same_again_writes_the_sam
     answer(rows.iloc[:4000], scores[:4000])
     answer(rows.iloc[4000:], 1 - scores[4000:], release="second", cohort="challenger")  # the wrong way round
     folder = tmp_path / "monitoring"
-    measured = [
-        monitor_window(
-            engine,
-            quick,
-            february,
-            as_of=AS_OF,
-            release_id="first",
-            release_profile=PROFILE,
-            reference=model_frame(january, quick.contract),
-            folder=folder,
-        )
-        for _ in range(2)
-    ]
-    found = measured[0]
-    assert measured[1] == found
+    reference = model_frame(january, quick.contract)
+    found = measured(engine, quick, february, reference, folder)
+    assert measured(engine, quick, february, reference, folder) == found
     assert sorted(path.name for path in folder.iterdir()) == [
         "2013-02-evidently.html",
         "2013-02-evidently.json",
@@ -90,16 +85,8 @@ def test_a_window_is_measured_for_its_champion_and_the_same_again_writes_the_sam
     decision = decide(read_history(folder), quick.file, as_of=AS_OF, retrainings=[])
     assert decision.action in ("wait", "watch")
     before = hashlib.sha256((folder / "2013-02.json").read_bytes()).hexdigest()
-    other = monitor_window(
-        engine,
-        quick,
-        february,
-        as_of=AS_OF + timedelta(days=1),
-        release_id="second",
-        release_profile=PROFILE,
-        reference=model_frame(january, quick.contract),
-        folder=folder,
-    )
+    later = AS_OF + timedelta(days=1)
+    other = measured(engine, quick, february, reference, folder, as_of=later, release_id="second")
     assert other.performance.why_not is not None  # 1,000 answers are too few, however bad
     assert hashlib.sha256((folder / "2013-02.json").read_bytes()).hexdigest() != before
 
@@ -109,16 +96,7 @@ def test_a_window_without_answers_is_an_error_that_says_what_to_do(
     quick: Pilot, engine: Engine, february: Window, tmp_path: Path
 ) -> None:
     with pytest.raises(TremplinError, match=r"No answer of flights .* 2013-02\. Send its rows first"):
-        monitor_window(
-            engine,
-            quick,
-            february,
-            as_of=AS_OF,
-            release_id="first",
-            release_profile=PROFILE,
-            reference=pd.DataFrame(),
-            folder=tmp_path,
-        )
+        measured(engine, quick, february, pd.DataFrame(), tmp_path)
     assert not (tmp_path / "2013-02.json").exists()
 
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
 import pytest
 
-from tremplin.pilot import Pilot, load_pilot
+from tremplin.pilot import Pilot
 
-ROOT = Path(__file__).parents[2]
 DAY = datetime(2013, 2, 8, tzinfo=UTC)  # a blizzard: flights that never leave, gaps in the weather
-
-
-@pytest.fixture(scope="module")
-def pilot() -> Pilot:
-    return load_pilot("flights", ROOT)
 
 
 @pytest.fixture(scope="module")

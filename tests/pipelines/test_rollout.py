@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
 
 from pipelines import rollout
-from tests.results import AS_OF, ROOT
+from tests.results import AS_OF
 from tremplin import journal, live
 from tremplin.errors import TremplinError
 from tremplin.live import Live
-from tremplin.pilot import Pilot, load_pilot
-from tremplin.settings import load_settings
-from tremplin.store import open_store
+from tremplin.pilot import Pilot
 
 HOW: dict[str, Any] = {"by": "tremplin", "as_of": AS_OF}
-
-
-@pytest.fixture(scope="module")
-def pilot() -> Pilot:
-    return load_pilot("flights", ROOT)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_store(load_settings(root=tmp_path))
 
 
 @pytest.fixture

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
-from sqlalchemy.engine import Engine
 
-from tests.postgres import postgres
-from tremplin.settings import load_settings
-from tremplin.store import open_store
+from tests.results import ROOT
 
-ROOT = Path(__file__).parents[2]
 Edit = Callable[[str, str, str], int]
 
 
@@ -37,22 +32,3 @@ def edit(root: Path) -> Edit:
         return content[: content.index(old)].count("\n") + 1
 
     return replace
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """An empty store, of both kinds that are supported."""
-    if request.param == "sqlite":
-        made = open_store(load_settings(root=tmp_path))
-    else:
-        made = open_store(load_settings(root=tmp_path, store_url=request.getfixturevalue("postgres_url")))
-        with made.begin() as connection:
-            connection.execute(sa.text("TRUNCATE predictions, outcomes, journal, live"))
-    yield made
-    made.dispose()

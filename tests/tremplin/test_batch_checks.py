@@ -10,27 +10,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tremplin.conftest import ROOT
 from tremplin.batch_checks import check_rows, require
 from tremplin.breach import Breach
 from tremplin.contract import Contract
 from tremplin.errors import ContractBreach
-from tremplin.pilot import load_pilot
+from tremplin.pilot import Pilot
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 TEXTS = ["flight_id", "origin", "desk", "carrier", "dest"]
 
 
 @pytest.fixture(scope="module")
-def contract() -> Contract:
-    return load_pilot("flights", ROOT).contract
+def contract(pilot: Pilot) -> Contract:
+    return pilot.contract
 
 
 @pytest.fixture(scope="module")
-def rows() -> pd.DataFrame:
+def rows(pilot: Pilot) -> pd.DataFrame:
     """Two days of real departures, some cancelled."""
-    source = load_pilot("flights", ROOT).source
-    found: pd.DataFrame = source.fetch(
+    found: pd.DataFrame = pilot.source.fetch(
         datetime(2013, 2, 8, 5, tzinfo=UTC), datetime(2013, 2, 10, 5, tzinfo=UTC)
     )
     return found

@@ -7,11 +7,11 @@ Quality method: strict loading; a prohibited use, a role without a person, or a 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from tremplin.contract import Strict
+from tremplin.strict import Strict, refuse
 
 Text = Annotated[str, Field(min_length=3)]
 Positive = Annotated[float, Field(gt=0)]
@@ -59,11 +59,12 @@ class AiAct(Strict):
     risk_class: Literal["minimal", "limited", "high", "prohibited"]
     rationale: Text
 
-    @model_validator(mode="after")
-    def _allowed(self) -> Self:
-        if self.risk_class == "prohibited":
+    @field_validator("risk_class")
+    @classmethod
+    def _allowed(cls, risk_class: str) -> str:
+        if risk_class == "prohibited":
             raise ValueError("a prohibited use (AI Act, article 5) cannot be built or served")
-        return self
+        return risk_class
 
 
 class Gdpr(Strict):
@@ -94,25 +95,38 @@ class Charter(Strict):
         """The person of that name, or None."""
         return next((person for person in self.people if person.name == name), None)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.person(self.owner) is None:
-            raise ValueError(f"the owner {self.owner!r} is not among `people`")
-        for permission in ("author", "approve"):
-            if not any(permission in person.may for person in self.people):
-                raise ValueError(f"nobody in `people` may `{permission}`")
-        if not any("approve" in person.may and "author" not in person.may for person in self.people):
-            raise ValueError(
-                "everybody who may approve is also an author, and nobody approves their own model"
-            )
-        twice = sorted({p.name for p in self.people if [q.name for q in self.people].count(p.name) > 1})
+    @field_validator("people")
+    @classmethod
+    def _who_decides(cls, people: list[Person], info: ValidationInfo) -> list[Person]:
+        faults = [
+            f"nobody in `people` may `{permission}`"
+            for permission in ("author", "approve")
+            if not any(permission in person.may for person in people)
+        ]
+        approvers = [person for person in people if "approve" in person.may]
+        if approvers and all("author" in person.may for person in approvers):
+            faults.append("everybody who may approve is also an author, and nobody approves their own model")
+        names = [person.name for person in people]
+        twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"named twice in `people`: {', '.join(twice)}")
-        best = self.costs.false_alarm / (self.costs.false_alarm + self.costs.missed)
+            faults.append(f"named twice in `people`: {', '.join(twice)}")
+        owner = info.data.get("owner")
+        if owner is not None and owner not in names:
+            faults.append(f"the owner {owner!r} is not among `people`")
+        refuse(faults)
+        return people
+
+    @field_validator("decision_threshold")
+    @classmethod
+    def _cheapest(cls, threshold: float, info: ValidationInfo) -> float:
+        costs: Costs | None = info.data.get("costs")
+        if costs is None:
+            return threshold
+        best = costs.false_alarm / (costs.false_alarm + costs.missed)
         # Elkan (2001), "The foundations of cost-sensitive learning": the threshold that minimises expected cost.
-        if abs(best - self.decision_threshold) > 0.05:
+        if abs(best - threshold) > 0.05:
             raise ValueError(
-                f"decision_threshold {self.decision_threshold} contradicts the costs: a false alarm at "
-                f"{self.costs.false_alarm:g} and a miss at {self.costs.missed:g} make {best:.2f} the cheapest threshold"
+                f"decision_threshold {threshold} contradicts the costs: a false alarm at "
+                f"{costs.false_alarm:g} and a miss at {costs.missed:g} make {best:.2f} the cheapest threshold"
             )
-        return self
+        return threshold

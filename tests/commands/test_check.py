@@ -66,6 +66,29 @@ def test_code_that_cannot_be_loaded_is_named(cli: Cli, checkout: Path) -> None:
     assert "model.py" in answer.err
 
 
+def test_code_and_files_that_are_wrong_are_named_at_once(cli: Cli, checkout: Path) -> None:
+    places = [
+        f"pilot.yaml:{replace(checkout, 'pilot.yaml', 'freshness_days: 7', 'freshness_days: soon')}",
+        f"contract.yaml:{replace(checkout, 'contract.yaml', 'examples: [EWR]', 'examples: [CDG]')}",
+        f"features.py:{replace(checkout, 'features.py', 'def transformer', 'def def transformer')}: SyntaxError",
+        "model.py: it must define baseline()",
+        "source.py: the file is missing",
+    ]
+    replace(checkout, "model.py", "def baseline", "def base_line")
+    (checkout / "pilots" / "flights" / "source.py").unlink()
+    answer = cli(checkout, "check")
+    assert answer.code == 1
+    assert [place for place in places if place not in answer.err] == []
+    assert "5 faults to mend" in answer.err
+
+
+def test_of_a_pilot_that_is_not_there_only_that_is_said(cli: Cli, checkout: Path) -> None:
+    answer = cli(checkout, "--pilot", "flihgts", "check")
+    assert answer.code == 1
+    assert "1 fault to mend" in answer.err
+    assert "there is no pilot 'flihgts' here; known: flights" in answer.err
+
+
 def test_a_folder_that_the_graph_does_not_name_is_a_fault(cli: Cli, checkout: Path) -> None:
     shutil.copytree(checkout / "pilots" / "flights", checkout / "pilots" / "trains")
     answer = cli(checkout, "check")

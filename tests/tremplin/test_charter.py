@@ -62,3 +62,34 @@ def test_somebody_other_than_an_author_must_be_able_to_approve(root: Path, edit:
     path.write_text(path.read_text("utf-8").replace("[approve, halt]", "[author, approve]"), "utf-8")
     with pytest.raises(ConfigurationError, match="everybody who may approve is also an author"):
         load_pilot("flights", root)
+
+
+def test_a_fault_of_the_charter_hides_no_other(root: Path, edit: Edit) -> None:
+    edit("pilot.yaml", "  title: Late arrivals from New York\n", "")
+    lines = {
+        edit("pilot.yaml", "decision_threshold: 0.33", "decision_threshold: 0.5"),
+        edit("pilot.yaml", "retention_days: 730", "retention_days: 0"),
+        edit("pilot.yaml", "risk_class: minimal", "risk_class: prohibited"),
+    }
+    edit("pilot.yaml", "owner: Camille Laurent", "owner: Somebody Else")
+    edit("pilot.yaml", "[approve, halt]", "[halt]")
+    edit("pilot.yaml", "[author]", "[halt]")
+    with pytest.raises(ConfigurationError) as caught:
+        load_pilot("flights", root)
+    assert lines <= {fault.line for fault in caught.value.faults}
+    for said in (
+        "contradicts the costs",
+        "the owner 'Somebody Else'",
+        "may `author`",
+        "may `approve`",
+        "`charter.title` is missing",
+    ):
+        assert said in str(caught.value)
+    assert len(caught.value.faults) == 7
+
+
+def test_without_costs_nothing_is_said_of_the_threshold(root: Path, edit: Edit) -> None:
+    edit("pilot.yaml", "false_alarm: 60", "false_alarm: -60")
+    edit("pilot.yaml", "decision_threshold: 0.33", "decision_threshold: 0.5")
+    with pytest.raises(ConfigurationError, match="1 fault to mend"):
+        load_pilot("flights", root)

@@ -14,6 +14,8 @@ from tremplin.errors import ConfigurationError
 CONTRACT = "contract.yaml"
 ENUM = "        enum: [{value: EWR}, {value: JFK}, {value: LGA}]\n"
 MILES = "        logicalTypeOptions: {minimum: 10, maximum: 6000}\n"
+CODE = '        logicalTypeOptions: {pattern: "^[A-Z]{3}$"}\n'
+DESK10 = "        logicalTypeOptions: {maxLength: 10}\n"
 DESK = "        tags: [subject]\n        required: true\n        classification: "
 SITE = "        tags: [site, feature]\n"
 TARGET = "        tags: [target]\n"
@@ -61,6 +63,11 @@ def test_it_does_not_change_after_loading(contract: Contract) -> None:
         contract.version = "2"  # type: ignore[misc]  # the refusal is what is tested
 
 
+def test_a_target_may_be_called_label(root: Path, edit: Edit) -> None:
+    edit(CONTRACT, "- name: late\n", "- name: label\n")
+    assert load_contract(root / "pilots" / "flights" / CONTRACT).target == "label"
+
+
 def test_site_and_subject_are_optional(root: Path, edit: Edit) -> None:
     edit(CONTRACT, SITE, "        tags: [feature]\n")
     edit(CONTRACT, "        tags: [subject]\n", "")
@@ -83,14 +90,22 @@ def test_the_hash_is_that_of_the_bytes(root: Path, edit: Edit) -> None:
         ("kind: DataContract", "kind: Contract", "got 'Contract'"),
         ("- name: carrier\n", "- name: Carrier Code\n", "got 'Carrier Code'"),
         ("- name: carrier\n", "- name: dest\n", "described twice: dest"),
+        ("- name: temp\n", "- name: label\n", "ONNX calls an output of the model `label`"),
+        ("- name: temp\n", "- name: probabilities\n", "ONNX calls an output of the model `probabilities`"),
         ("        tags: [key]\n", "", "exactly one column must have the tag `key`; found none"),
         (TARGET, "        tags: [target, key]\n", "exactly one column must have the tag `key`; found ['flight_id', 'late']"),
         (TARGET, "        tags: [target, feature]\n", "the target cannot be a feature"),
         (TARGET, "        tags: [target, site]\n", "at most one column may have the tag `site`"),
         (TARGET, "        tags: [goal]\n", "got 'goal'"),
         (MILES, "        logicalTypeOptions: {minimum: 7, maximum: 6}\n",
-         "column distance: minimum 7.0 is above maximum 6.0"),
+         "logicalTypeOptions.maximum`: minimum 7 is above maximum 6"),
         (MILES, "        logicalTypeOptions: {min: 10}\n", "is not a known key"),
+        (CODE, CODE.replace("[A-Z]{3}", "[A-Z"), "no regular expression"),
+        (CODE, CODE.replace("[A-Z]{3}", "(?=a)"), "the server cannot match pattern '^(?=a)$': look-around"),
+        (CODE, CODE.replace("[A-Z]{3}", "(a)\\\\1"), "backreferences are not supported. Write it without"),
+        (CODE, CODE.replace("[A-Z]{3}", "a\\\\Z"), "the server cannot match pattern '^a\\\\Z$': unrecognized escape"),
+        (DESK10, "        logicalTypeOptions: {minLength: 11, maxLength: 10}\n", "minLength 11 is above maxLength 10"),
+        (ENUM, "        enum: []\n", "no value is listed"),
         (ENUM, ENUM + "        logicalTypeOptions: {pattern: 1}\n", "logicalTypeOptions.pattern"),
         (DESK + "internal", DESK + "personal", "column desk is personal and has no customProperty `purpose`"),
         ("        examples: [EWR]\n", "        examples: []\n", "examples"),
@@ -121,6 +136,75 @@ def test_a_fault_of_one_column_has_its_line(
     assert mark
     path.write_text(head + mark + tail.replace(*change, 1), "utf-8")
     assert said in refusal(root)
+
+
+# The examples of a column, examples that do not fit it, and what is said of each.
+MISFITS = [
+    ("[1400.0]", "[9, 6001]", ["greater than or equal to 10; got 9", "less than or equal to 6000; got 6001"]),
+    ("[1400.0]", "['1400', true, .nan, null]", ["got '1400'", "got True", "got nan", "got None"]),
+    ("[1]", "[1.5, 7]", ["got 1.5", "got 7"]),
+    ("[EWR]", "[CDG]", ["Input should be 'EWR', 'JFK' or 'LGA'; got 'CDG'"]),
+    ("[UA, B6]", "[UA, UAL, 7]", ["at most 2 characters; got 'UAL'", "valid string; got 7"]),
+    ("[IAH]", "[iah]", ["should match pattern '^[A-Z]{3}$'; got 'iah'"]),
+    ("[true]", "[1]", ["valid boolean; got 1"]),
+    ('["2013-01-01T10:15:00Z"]', "['2013-01-01T10:15:00', 2013-01-01]", ["timezone", "got '2013-01-01'"]),
+    ("[UA1545-EWR-20130101T0515]", f"[{'x' * 41}]", ["at most 40 characters"]),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), MISFITS)
+def test_every_example_that_does_not_fit_its_column_is_a_fault_with_its_line(
+    root: Path, edit: Edit, old: str, new: str, said: list[str]
+) -> None:
+    line = edit(CONTRACT, f"        examples: {old}\n", f"        examples: {new}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_contract(root / "pilots" / "flights" / CONTRACT)
+    assert {fault.line for fault in caught.value.faults} == {line}
+    assert len(caught.value.faults) == len(said)
+    for fault, part in zip(caught.value.faults, said, strict=True):
+        assert part in fault.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[149.0]", "[149, null]"),  # a column that may be missing
+        ('["2013-01-01T10:15:00Z"]', "[2013-01-01T10:15:00Z, '2013-01-01T12:15:00+02:00']"),
+        ("[1400.0]", "[10, 6000]"),
+    ],
+)
+def test_examples_that_fit_are_accepted_as_yaml_reads_them(
+    root: Path, edit: Edit, old: str, new: str
+) -> None:
+    edit(CONTRACT, f"        examples: {old}\n", f"        examples: {new}\n")
+    assert load_contract(root / "pilots" / "flights" / CONTRACT)
+
+
+def test_a_fault_hides_no_other_of_its_column_or_of_the_contract(root: Path, edit: Edit) -> None:
+    lines = {
+        edit(CONTRACT, "kind: DataContract", "kind: Table"),
+        edit(CONTRACT, "        examples: [EWR]\n", "        examples: [CDG]\n        sample: 1\n"),
+        edit(CONTRACT, CODE, CODE.replace("[A-Z]", "(?!A)[A-Z]")),
+        edit(CONTRACT, MILES, MILES.replace("10", "7000") + "        speed: 3\n"),
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        load_contract(root / "pilots" / "flights" / CONTRACT)
+    assert lines <= {fault.line for fault in caught.value.faults}
+    assert len(caught.value.faults) == 6
+
+
+def test_all_roles_that_are_wrong_are_named_at_once(root: Path, edit: Edit) -> None:
+    edit(CONTRACT, "        tags: [key]\n", "")
+    edit(CONTRACT, TARGET, "        tags: [site]\n")
+    edit(CONTRACT, "- name: carrier\n", "- name: dest\n")
+    found = refusal(root)
+    for said in (
+        "tag `key`; found none",
+        "tag `target`; found none",
+        "described twice: dest",
+        "tag `site`; found",
+    ):
+        assert said in found
 
 
 def test_a_model_without_features_is_refused(root: Path, edit: Edit) -> None:

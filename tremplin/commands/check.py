@@ -10,6 +10,7 @@ from tremplin import strict_yaml
 from tremplin.commands.context import AsJson, context, print_json
 from tremplin.errors import ConfigurationError, Fault, TremplinError
 from tremplin.pilot import Pilot, list_pilots, load_pilot, undecided
+from tremplin.pilot_code import PilotCode
 
 
 def check_pilot(name: str, root: Path) -> Pilot:
@@ -18,22 +19,24 @@ def check_pilot(name: str, root: Path) -> Pilot:
     Raises:
         ConfigurationError: with every fault that was found.
     """
-    pilot = load_pilot(name, root)
+    folder = root / "pilots" / name
+    pilot: Pilot | None = None
     faults: list[Fault] = []
-    for part in ("source", "features", "model"):
-        try:
-            getattr(pilot, part)
-        except ConfigurationError as error:
-            faults += error.faults
-    if not faults:
-        from pipelines.exporting import check_convertible
-
-        try:
-            check_convertible(pilot)
-        except TremplinError as error:
-            faults.append(Fault(pilot.folder / "model.py", None, str(error)))
-    if faults:
+    try:
+        pilot = load_pilot(name, root)
+    except ConfigurationError as error:
+        faults += error.faults
+    if folder.is_dir():
+        faults += (pilot or PilotCode(name, folder)).faults()
+    if pilot is None or faults:
         raise ConfigurationError(faults)
+
+    from pipelines.exporting import check_convertible
+
+    try:
+        check_convertible(pilot)
+    except TremplinError as error:
+        raise ConfigurationError([Fault(folder / "model.py", None, str(error))]) from error
     return pilot
 
 

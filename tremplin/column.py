@@ -1,0 +1,233 @@
+"""A column as the contract describes it, and the one rule of what a value of it may be.
+
+A rule is written at the last field that it needs: pydantic then judges it whatever is wrong with the others, and its
+fault has the line of that field.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
+from pydantic_core import SchemaError, SchemaValidator, core_schema, to_json
+
+from tremplin.strict import Strict, refuse
+
+OUTPUTS = ("label", "probabilities")  # of an ONNX classifier; its inputs are named by the features
+STORED = 128  # characters that the store keeps of a key or a subject
+FLOAT32 = (2 - 2**-23) * 2.0**127  # the model sees float32; beyond it a number would become infinite
+EARLIEST, LATEST = (
+    datetime(1700, 1, 1, tzinfo=UTC),
+    datetime(2200, 1, 1, tzinfo=UTC),
+)  # what analysis in nanoseconds can hold
+
+
+class Role(StrEnum):
+    """What a column is for."""
+
+    KEY = "key"  # names a row for good; predictions and outcomes are joined on it
+    TIME = "time"  # when the event takes place; windows and splits are cut on it
+    SITE = "site"  # where it takes place; performance is shown by it
+    SUBJECT = "subject"  # the pseudonymous key that a cohort is drawn from
+    FEATURE = "feature"  # the model sees it
+    TARGET = "target"  # what is predicted; empty where it is not known
+    LABEL_TIME = "label_time"  # when the target became known
+
+
+LogicalType = Literal["string", "number", "integer", "boolean", "timestamp"]
+
+
+class Range(Strict):
+    """Bounds, both inclusive: of the value of a number, of the length or form of a string."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    minLength: int | None = Field(default=None, ge=0)
+    maxLength: int | None = Field(default=None, ge=1)
+    pattern: str | None = None
+
+    @field_validator("maximum", "maxLength")
+    @classmethod
+    def _above_the_lower_bound(cls, high: float | None, info: ValidationInfo) -> float | None:
+        lower = {"maximum": "minimum", "maxLength": "minLength"}[str(info.field_name)]
+        low = info.data.get(lower)
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"{lower} {low:g} is above {info.field_name} {high:g}")
+        return high
+
+    @field_validator("pattern")
+    @classmethod
+    def _understood_by_both(cls, pattern: str | None) -> str | None:
+        """Batches are matched by Python's ``re``, requests by pydantic's engine (Rust's crate ``regex``)."""
+        if pattern is None:
+            return None
+        try:
+            re.compile(pattern)
+        except (re.error, OverflowError) as error:
+            raise ValueError(f"pattern {pattern!r} is no regular expression: {error}") from None
+        try:
+            SchemaValidator(core_schema.str_schema(pattern=pattern))
+        except SchemaError as error:
+            reason = str(error).strip().splitlines()[-1].strip().removeprefix("error: ")
+            raise ValueError(
+                f"the server cannot match pattern {pattern!r}: {reason}. Write it without look-around (?=...), "
+                "backreferences and other escapes than those that Python and Rust's `regex` share, or list the values in `enum`"
+            ) from None
+        return pattern
+
+
+class Category(Strict):
+    """One of the values a column may take."""
+
+    value: str
+    description: str | None = None
+
+
+class Property(Strict):
+    """ODCS' custom property; ``unit``, ``purpose`` and ``timezone`` are known."""
+
+    property: Literal["unit", "purpose", "availability"]
+    value: str
+
+
+class Column(Strict):
+    """One column, as ODCS describes it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    logicalType: LogicalType
+    description: Annotated[str, Field(min_length=5)]
+    tags: Annotated[list[Role], Field(default_factory=list)]
+    required: bool = False
+    unique: bool = False
+    primaryKey: bool = False
+    classification: Literal["public", "internal", "personal", "special"]
+    logicalTypeOptions: Range = Range()
+    enum: list[Category] | None = None
+    examples: Annotated[list[Any], Field(min_length=1)]
+    customProperties: Annotated[list[Property], Field(default_factory=list, validate_default=True)]
+
+    @property
+    def unit(self) -> str | None:
+        """Unit of a number, as written in the contract."""
+        return _custom(self.customProperties, "unit")
+
+    @property
+    def purpose(self) -> str | None:
+        """What the column is used for; needed where it is personal."""
+        return _custom(self.customProperties, "purpose")
+
+    @property
+    def categories(self) -> list[str] | None:
+        """The closed list of values, or None where any value of the type goes."""
+        return [category.value for category in self.enum] if self.enum is not None else None
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the model and the drift see a number (otherwise: a category)."""
+        return self.logicalType in ("number", "integer", "boolean")
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a value may be missing; a prediction is joined by its key and cut by its time, whatever else is said."""
+        return not self.required and not {Role.KEY, Role.TIME} & set(self.tags)
+
+    @property
+    def lengths(self) -> tuple[int | None, int | None]:
+        """Bounds of a text's length; a key or subject is never longer than the store keeps."""
+        longest = self.logicalTypeOptions.maxLength
+        if {Role.KEY, Role.SUBJECT} & set(self.tags) and self.logicalType == "string":
+            longest = min(longest or STORED, STORED)
+        return self.logicalTypeOptions.minLength, longest
+
+    @property
+    def value_type(self) -> Any:
+        """The type of a value, for pydantic: examples and requests are read by it.
+
+        Nothing is guessed: text is not read as a number, true is not 1, a time says its zone.
+        """
+        bounds = self.logicalTypeOptions
+        kind: Any
+        if self.categories is not None:
+            kind = Literal[tuple(self.categories)]
+        elif self.logicalType == "string":
+            low, high = self.lengths
+            kind = Annotated[str, Field(strict=True, min_length=low, max_length=high, pattern=bounds.pattern)]
+        elif self.logicalType in ("number", "integer"):
+            least = bounds.minimum if bounds.minimum is not None else -FLOAT32
+            most = bounds.maximum if bounds.maximum is not None else FLOAT32
+            number: Any = float if self.logicalType == "number" else int
+            kind = Annotated[number, Field(strict=True, ge=least, le=most)]
+        elif self.logicalType == "timestamp":
+            kind = Annotated[AwareDatetime, Field(strict=True, ge=EARLIEST, le=LATEST)]
+        else:
+            kind = Annotated[bool, Field(strict=True)]
+        return kind | None if self.nullable else kind
+
+    @field_validator("tags")
+    @classmethod
+    def _possible(cls, tags: list[Role], info: ValidationInfo) -> list[Role]:
+        kind = info.data.get("logicalType")
+        faults = [
+            f"the {role} cannot be a feature: it is not known when the question is asked"
+            for role in (Role.TARGET, Role.LABEL_TIME)
+            if role in tags and Role.FEATURE in tags
+        ]
+        if info.data.get("name") in OUTPUTS and Role.FEATURE in tags:
+            faults.append(
+                f"ONNX calls an output of the model `{info.data['name']}`: give the feature another name"
+            )
+        if kind == "timestamp" and Role.FEATURE in tags:
+            faults.append("a timestamp cannot be a feature; give the model a number of it")
+        faults += [
+            f"the column with the tag `{role}` must be a timestamp"
+            for role in (Role.TIME, Role.LABEL_TIME)
+            if role in tags and kind not in ("timestamp", None)
+        ]
+        refuse(faults)
+        return tags
+
+    @field_validator("classification")
+    @classmethod
+    def _nothing_special_for_the_model(cls, classification: str, info: ValidationInfo) -> str:
+        if classification == "special" and Role.FEATURE in info.data.get("tags", []):
+            raise ValueError(
+                f"column {info.data.get('name')} is special-category data and cannot be a feature"
+            )
+        return classification
+
+    @field_validator("enum")
+    @classmethod
+    def _of_strings(cls, enum: list[Category] | None, info: ValidationInfo) -> list[Category] | None:
+        kind = info.data.get("logicalType", "string")
+        if enum is not None and kind != "string":
+            raise ValueError(f"`enum` is for strings, not {kind}")
+        if enum == []:
+            raise ValueError("no value is listed: list them, or leave `enum` out")
+        return enum
+
+    @field_validator("examples")
+    @classmethod
+    def _fit(cls, examples: list[Any], info: ValidationInfo) -> list[Any]:
+        """Each example is a value that the server would accept; what is wrong names the example and its line."""
+        if {"logicalType", "tags", "required", "logicalTypeOptions", "enum"} <= info.data.keys():
+            kind = cls.model_construct(**info.data).value_type
+            adapter = TypeAdapter[Any](list[kind], config=ConfigDict(allow_inf_nan=False))  # type: ignore[valid-type]
+            adapter.validate_json(to_json(examples, inf_nan_mode="constants"))
+        return examples
+
+    @field_validator("customProperties")
+    @classmethod
+    def _purpose(cls, properties: list[Property], info: ValidationInfo) -> list[Property]:
+        classification = info.data.get("classification")
+        if classification in ("personal", "special") and not _custom(properties, "purpose"):
+            raise ValueError(
+                f"column {info.data.get('name')} is {classification} and has no customProperty `purpose`"
+            )
+        return properties
+
+
+def _custom(properties: list[Property], name: str) -> str | None:
+    return next((item.value for item in properties if item.property == name), None)

@@ -1,0 +1,150 @@
+"""``pilot.yaml``: the charter, and every number that changes a model or a decision."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from tremplin.charter import Charter, Text
+from tremplin.strict import Strict
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Days = Annotated[int, Field(gt=0, le=36_500)]
+Count = Annotated[int, Field(gt=0)]
+Scalar = bool | int | float | str
+
+
+class Data(Strict):
+    """What is taken from the source."""
+
+    window_days: Days  # how much history before ``as_of`` a model is trained and evaluated on
+    evaluation_days: Days  # the last part of it, kept for the final evaluation
+    freshness_days: Days  # how old the newest labelled row may be at ``as_of``
+    minimum_rows: Count  # labelled rows below which no model is made
+    timezone: Text  # days and months of reports are cut in it
+
+    @field_validator("evaluation_days")
+    @classmethod
+    def _leaves_enough(cls, days: int, info: ValidationInfo) -> int:
+        if days * 2 > info.data.get("window_days", days * 2):
+            raise ValueError("evaluation_days takes more than half of window_days")
+        return days
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, timezone: str) -> str:
+        if timezone not in available_timezones():
+            raise ValueError(f"timezone {timezone!r} is not one of the IANA database, such as Europe/Paris")
+        return timezone
+
+
+class Model(Strict):
+    """Everything that changes the model."""
+
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    threads: Count
+    folds: Annotated[int, Field(ge=2, le=10)]
+    candidates: Annotated[dict[str, dict[str, Scalar]], Field(min_length=1)]
+
+
+class Gate(Strict):
+    """Limits of the checks between a model and its release."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    bootstrap_samples: Annotated[int, Field(ge=200)]
+    baseline_margin: Share  # Brier skill over the baseline that the interval must clear
+    champion_margin: Share  # Brier loss against the champion that is still non-inferior
+    feature_auc_limit: Annotated[
+        float, Field(gt=0.5, le=1)
+    ]  # one feature alone: above it, too good to be true
+    result_auc_limit: Annotated[float, Field(gt=0.5, le=1)]  # the model: above it, too good to be true
+    site_auc_drop: Share  # below the overall AUC, for a site
+    site_minimum_rows: Count
+    calibration_limit: Share  # expected calibration error
+    parity_limit: Annotated[float, Field(gt=0)]  # largest |ONNX - trained pipeline| of a probability
+
+
+class Rollout(Strict):
+    """How a challenger goes out."""
+
+    waves: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]  # cumulative shares
+    wave_days: Days
+    minimum_outcomes: Count  # labelled answers of the challenger before a wave is judged
+    margin: Annotated[
+        float, Field(ge=0)
+    ]  # Brier loss against the champion on the same rows that is tolerated
+
+    @field_validator("waves")
+    @classmethod
+    def _to_everybody(cls, waves: list[float]) -> list[float]:
+        if sorted(set(waves)) != waves or waves[-1] != 1:
+            raise ValueError("waves must grow and end at 1")
+        return waves
+
+
+class Monitoring(Strict):
+    """What a window of predictions is measured by."""
+
+    window: Literal["month"]
+    minimum_rows: Count  # labelled rows below which performance is not judged
+    minimum_site_rows: Count
+    label_days: Days  # after the end of a window, by when its labels have arrived
+    drift_sample: Annotated[int, Field(ge=1000, le=100_000)]
+    drift_threshold: Annotated[float, Field(gt=0)]  # PSI of a number, Jensen-Shannon distance of a category
+    drift_share: Share  # of drifted columns: above it, the window drifts
+    auc_drop: Share  # below the evaluation: worse
+    calibration_ratio: tuple[float, float]  # observed / expected positives: outside of it, worse
+
+    @field_validator("calibration_ratio")
+    @classmethod
+    def _around_one(cls, ratio: tuple[float, float]) -> tuple[float, float]:
+        low, high = ratio
+        if not 0 < low < 1 < high:
+            raise ValueError(f"calibration_ratio [{low:g}, {high:g}] must hold 1 between its ends")
+        return ratio
+
+
+class Retraining(Strict):
+    """When evidence leads to retraining."""
+
+    worse_windows: Count  # N
+    of_last: Count  # ... of the last M
+    cooldown_days: Days
+    budget_per_year: Count
+
+    @field_validator("of_last")
+    @classmethod
+    def _can_be_reached(cls, of_last: int, info: ValidationInfo) -> int:
+        if info.data.get("worse_windows", 0) > of_last:
+            raise ValueError("worse_windows is more than of_last")
+        return of_last
+
+
+class Demo(Strict):
+    """The stretch of history that ``tremplin demo`` plays."""
+
+    first_training: date
+    until: date  # no month that begins later is played
+
+    @field_validator("until")
+    @classmethod
+    def _later(cls, until: date, info: ValidationInfo) -> date:
+        if until <= info.data.get("first_training", date.min):
+            raise ValueError("`until` must come after `first_training`")
+        return until
+
+
+class PilotFile(Strict):
+    """``pilot.yaml``: if changing a value changes the model or a decision, it is here."""
+
+    charter: Charter
+    data: Data
+    model: Model
+    gate: Gate
+    rollout: Rollout
+    monitoring: Monitoring
+    retraining: Retraining
+    demo: Demo

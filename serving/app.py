@@ -12,12 +12,13 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
+from starlette.exceptions import HTTPException
 
 from serving.docs import add_docs_page, openapi
 from serving.live_watch import LiveWatch
 from serving.metrics import Metrics, MetricsMiddleware
 from serving.predicting import Prediction, Predictions, predict
-from serving.problems import Problem
+from serving.problems import Problem, of_routing
 from serving.request_body import MAX_BYTES
 from tremplin.settings import Settings
 
@@ -26,6 +27,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     for status, reason in (
         (400, "The body is not JSON"),
         (413, "The body is too long"),
+        (415, "The body is not said to be application/json"),
         (
             422,
             "A row does not fit the contract: `errors` names row, field, what was got and what is expected",
@@ -66,6 +68,10 @@ def create_app(settings: Settings) -> FastAPI:
     async def problem(_request: Request, error: Problem) -> Response:
         return error.response()
 
+    @app.exception_handler(HTTPException)
+    async def routing(request: Request, error: HTTPException) -> Response:
+        return of_routing(request, error).response()
+
     @app.post(
         "/predict",
         response_model=Prediction | Predictions,
@@ -74,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     async def post_predict(request: Request) -> Response:
         """Every answer is logged before it is sent. A fault names its row, its field, what was got and what is expected."""
+        _require_json(request)
         body = await _body(request)
         state, engine = watch.state, watch.engine
         if state is None or engine is None:
@@ -112,6 +119,18 @@ def create_app(settings: Settings) -> FastAPI:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+def _require_json(request: Request) -> None:
+    """Nothing is guessed of a body that does not say what it is, and no page elsewhere can make a browser send one unasked.
+
+    Raises:
+        Problem: 415 with the type to send (RFC 9110, section 15.5.16).
+    """
+    given = request.headers.get("content-type", "")
+    if given.partition(";")[0].strip().lower() != "application/json":
+        detail = f"Send it with Content-Type: application/json; got {given[:100] or 'none'}."
+        raise Problem(415, "The body is not said to be JSON", detail, {"Accept": "application/json"})
 
 
 async def _body(request: Request) -> bytes:

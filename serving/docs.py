@@ -28,7 +28,7 @@ def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
     contract = state.champion.contract
     document["info"]["title"] = f"{contract.name} ({state.champion.release.manifest.pilot})"
     document["info"]["description"] = contract.description.usage
-    row = state.champion.row.model_json_schema(ref_template="#/components/schemas/{model}")
+    row = state.champion.row.json_schema(ref_template="#/components/schemas/{model}")
     document.setdefault("components", {}).setdefault("schemas", {})["Row"] = row
     many = {"type": "array", "items": {"$ref": REFERENCE}, "minItems": 1, "maxItems": MAX_ROWS}
     rows = {

@@ -15,7 +15,8 @@ from serving.live_watch import State
 from serving.metrics import Metrics
 from serving.prediction_log import write
 from serving.problems import Problem
-from serving.request_body import Row, read_rows
+from serving.request_body import read_rows
+from serving.request_model import Row
 
 
 class Prediction(BaseModel):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
-from serving.request_model import batch_model, request_model
+from serving.request_model import Row, batch_adapter, row_adapter
 from tremplin.contract import Contract, load_contract
 from tremplin.errors import ReleaseRefused, TremplinError
 from tremplin.onnx_model import OnnxModel
@@ -25,8 +25,9 @@ class Servable:
 
     release: Release
     contract: Contract
-    row: type[BaseModel]
-    batch: type[BaseModel]
+    row: TypeAdapter[Row]
+    batch: TypeAdapter[dict[str, list[Row]]]
+    blank: Row  # every column of a request, missing
     model: OnnxModel
     ranges: dict[str, tuple[float, float]]  # of numbers, in training
     categories: dict[str, frozenset[str]]  # values that training saw
@@ -66,7 +67,7 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
         contract = load_contract(path / "contract.yaml")
         profile = json.loads((path / "profile.json").read_bytes())
         model = OnnxModel(path / "model.onnx", contract)
-        row = request_model(contract)
+        row, batch = row_adapter(contract), batch_adapter(contract)
         ranges = {name: _widened(*bounds) for name, bounds in profile["ranges"].items() if bounds}
         categories = {name: frozenset(values) for name, values in profile["categories"].items()}
         _smoke(path, model, profile["smoke"]["rows"], profile["smoke"]["scores"])
@@ -76,7 +77,8 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
         raise ReleaseRefused(
             f"Release {path} cannot be served: {type(error).__name__}: {error}. Make it again."
         ) from error
-    return Servable(release, contract, row, batch_model(row), model, ranges, categories)
+    blank: Row = dict.fromkeys(column.name for column in contract.request_columns)
+    return Servable(release, contract, row, batch, blank, model, ranges, categories)
 
 
 def _smoke(path: Path, model: OnnxModel, rows: list[dict[str, Any]], scores: list[float]) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from serving.app import create_app
 from tremplin.live import Live, change
 from tremplin.release import Release
 from tremplin.settings import Settings
-from tremplin.store import open_store
+from tremplin.store import open_store, predictions
 
 Client = Callable[[], AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -65,3 +66,9 @@ def rows(release_factory: Any) -> list[dict[str, Any]]:
     from pipelines.replaying import request_rows
 
     return request_rows(release_factory.rows.head(200), release_factory.pilot.contract)
+
+
+def logged(settings: Settings) -> list[sa.Row[Any]]:
+    """What the store holds, in the order of the answers."""
+    with open_store(settings).connect() as connection:
+        return list(connection.execute(sa.select(predictions).order_by(predictions.c.prediction_id)))

@@ -111,3 +111,18 @@ def test_prediction_ids_are_uuids_in_order_of_time() -> None:
     assert ids == sorted(ids)
     assert {(UUID(one).version, UUID(one).variant, len(one)) for one in ids} == {(7, RFC_4122, 32)}
     assert len({prediction_id(moment) for _ in range(1000)}) == 1000
+
+
+def test_a_path_or_a_method_that_is_not_there_is_a_problem_document(ask: Ask) -> None:
+    for method, path, status in (
+        ("GET", "/nowhere", 404),
+        ("GET", "/docs/assets/no.js", 404),
+        ("GET", "/predict", 405),
+    ):
+        answer = ask(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        document = answer.json()
+        assert (document["status"], document["type"]) == (status, "about:blank")
+        assert f"{method} {path}" in document["detail"]
+    assert (answer.headers["allow"], document["title"]) == ("POST", "Method Not Allowed")
+    assert document["detail"] == "GET /predict is not possible; POST is."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +10,13 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from tests.serving.conftest import logged
 from tremplin.contract import Contract
 from tremplin.frame import model_frame
 from tremplin.live import Live, change
 from tremplin.release import Release
 from tremplin.settings import Settings
-from tremplin.store import open_store, predictions
+from tremplin.store import open_store
 
 Ask = Callable[..., httpx.Response]
 
@@ -25,11 +25,6 @@ Ask = Callable[..., httpx.Response]
 def contract(release_factory: Any) -> Contract:
     found: Contract = release_factory.pilot.contract
     return found
-
-
-def logged(settings: Settings) -> list[sa.Row[Any]]:
-    with open_store(settings).connect() as connection:
-        return list(connection.execute(sa.select(predictions).order_by(predictions.c.prediction_id)))
 
 
 def test_the_scores_are_those_of_the_trained_pipeline(
@@ -168,81 +163,6 @@ def test_values_that_training_never_saw_are_named(
     assert answer["out_of_range"] == ["temp", "dest"]
 
 
-def test_every_fault_names_row_field_got_and_expected(
-    champion: Release, ask: Ask, rows: list[dict[str, Any]], settings: Settings
-) -> None:
-    missing = {name: value for name, value in rows[0].items() if name != "carrier"}
-    faulty = [rows[0], {**rows[1], "origin": "CDG", "temp": 999, "colour": "blue"}, missing, "a row"]
-    answer = ask("POST", "/predict", json={"rows": faulty})
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["errors"] == [
-        {"row": 1, "field": "origin", "got": '"CDG"', "expected": "one of EWR, JFK, LGA"},
-        {
-            "row": 1,
-            "field": "temp",
-            "got": "999",
-            "expected": "a number from -20 to 120 (degree Fahrenheit), or null",
-        },
-        {"row": 1, "field": "colour", "got": '"blue"', "expected": "no such field"},
-        {"row": 2, "field": "carrier", "got": "nothing", "expected": "text of 2 characters"},
-        {"row": 3, "field": "", "got": '"a row"', "expected": "an object with the contract's fields"},
-    ]
-    assert answer.json()["detail"] == '5 faults; row 1, origin: got "CDG", expected one of EWR, JFK, LGA.'
-    assert logged(settings) == []  # all or none
-
-
-def test_no_more_than_twenty_faults_are_listed(champion: Release, ask: Ask) -> None:
-    answer = ask("POST", "/predict", json={"rows": [{}] * 5000})
-    assert answer.status_code == 422
-    assert len(answer.json()["errors"]) == 20
-    assert answer.json()["detail"].startswith("The first 20 faults")
-
-
-def test_a_long_wrong_value_is_cut(champion: Release, ask: Ask, rows: list[dict[str, Any]]) -> None:
-    answer = ask("POST", "/predict", json={**rows[0], "flight_id": "x" * 10_000})
-    assert len(answer.json()["errors"][0]["got"]) == 101
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "reason"),
-    [
-        (b"", 400, "not JSON"),
-        (b"{", 400, "not JSON"),
-        (b"\xff\xfe", 400, "not JSON"),
-        (b"[" * 100_000, 400, "not JSON"),
-        (b"[]", 422, "fields"),
-        (b"null", 422, "fields"),
-        (b'{"rows": []}', 422, "1 to 5,000 rows"),
-        (b'{"rows": [{}], "more": 1}', 422, "faults"),
-        (b'{"rows": {}}', 422, "no such field"),
-        (b'{"rows": [' + b"{}," * 5000 + b"{}]}", 422, "faults"),
-        (b'{"flight_id": "a\\u0000"}', 422, "U+0000"),
-        (b" " * (8 * 2**20 + 1), 413, "8 MiB"),
-    ],
-)
-def test_a_body_that_is_no_request_is_refused(
-    champion: Release, ask: Ask, body: bytes, status: int, reason: str
-) -> None:
-    answer = ask("POST", "/predict", content=body)
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert reason in answer.text
-
-
-def test_nothing_stands_beside_the_rows(champion: Release, ask: Ask, rows: list[dict[str, Any]]) -> None:
-    answer = ask("POST", "/predict", json={"rows": rows, "threshold": 0.1})
-    assert (answer.status_code, "nothing beside it" in answer.json()["detail"]) == (422, True)
-
-
-def test_not_a_number_is_refused_where_json_lets_it_pass(
-    champion: Release, ask: Ask, rows: list[dict[str, Any]]
-) -> None:
-    for value, written in ((float("nan"), "NaN"), (float("inf"), "Infinity")):
-        answer = ask("POST", "/predict", content=json.dumps({**rows[0], "temp": value}))
-        assert answer.status_code == 422
-        assert answer.json()["errors"][0]["got"] == written
-
-
 def test_without_a_release_nothing_is_predicted(ask: Ask, rows: list[dict[str, Any]]) -> None:
     answer = ask("POST", "/predict", json=rows[0])
     assert answer.status_code == 503
@@ -253,13 +173,3 @@ def _run(story: Any) -> None:
     import asyncio
 
     asyncio.run(story)
-
-
-def test_a_row_of_very_many_faults_is_refused_without_listing_them(
-    champion: Release, ask: Ask, rows: list[dict[str, Any]]
-) -> None:
-    crowd = {f"f{number}": number for number in range(20_000)}
-    for body in (crowd, {"rows": [rows[0], crowd]}, {"rows": [{**rows[0], "colour": "blue"}, crowd]}):
-        answer = ask("POST", "/predict", json=body)
-        assert answer.status_code == 422
-        assert len(answer.content) < 4_000

@@ -51,7 +51,7 @@ def test_the_end_refuses_new_callers_and_finishes_what_was_accepted(
     url = httpx.URL(server.url)
     body = httpx.Request("POST", url, json={"rows": rows}).content
     with socket.create_connection((url.host, url.port or 0)) as caller:
-        head = f"POST /predict HTTP/1.1\r\nHost: test\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST /predict HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         caller.sendall(head.encode() + body[:1000])
         # The request is under way once the server has taken it off the socket, which an answer on another one shows.
         assert httpx.get(f"{server.url}/readyz").status_code == 200

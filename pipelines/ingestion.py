@@ -22,6 +22,7 @@ from tremplin.contract import Contract, Strict
 from tremplin.errors import ContractBreach, SourceAway, TremplinError
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
+from tremplin.sources.reading import Origin, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,7 @@ class SnapshotFacts(Strict):
     pending: int  # the label became known after as_of, and was erased
     never_labelled: int  # the source knows of no label
     columns: list[str]
+    origins: list[Origin]  # what fetch() read, if it read it through tremplin.api
     made_by: str  # hash of the contract, the source and the parameters
     sha256: str  # of snapshot.parquet
 
@@ -53,6 +55,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts:
     Raises:
         ContractBreach: the rows are not what the contract says, a month is empty, or too few rows have a label. The
             snapshot that was there stays.
+        SourceAway: the source does not answer, or changed while it was read. Pages that were read are kept for the next try.
         TremplinError: the source failed, or ``as_of`` has no time zone.
     """
     if as_of.tzinfo is None:
@@ -65,7 +68,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts:
 
     start = as_of - timedelta(days=pilot.file.data.window_days)
     progress(f"fetching {pilot.name} from {start:%Y-%m-%d} to {as_of:%Y-%m-%d}")
-    rows = _fetch(pilot, start, as_of)
+    rows, origins = _fetch(pilot, start, as_of, paths.snapshot.with_name("pages"))
     if rows.empty:
         raise ContractBreach(
             f"The source of {pilot.name} has no row from {start:%Y-%m-%d} to {as_of:%Y-%m-%d}. Check that the data has "
@@ -93,6 +96,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts:
         pending=pending,
         never_labelled=len(rows) - labelled - pending,
         columns=list(rows),
+        origins=origins,
         made_by=_made_by(pilot),
         sha256=hashlib.sha256(content).hexdigest(),
     )
@@ -132,7 +136,13 @@ def _digest(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
-def _fetch(pilot: Pilot, start: datetime, end: datetime) -> pd.DataFrame:
+def _fetch(pilot: Pilot, start: datetime, end: datetime, pages: Path) -> tuple[pd.DataFrame, list[Origin]]:
+    """The source's rows, and where they came from; ``pages`` holds what a source that is away had already given."""
+    with reading(pages) as opened:
+        return _rows(pilot, start, end), opened.origins
+
+
+def _rows(pilot: Pilot, start: datetime, end: datetime) -> pd.DataFrame:
     try:
         rows: pd.DataFrame = pilot.source.fetch(start, end)
     except TremplinError:

@@ -119,7 +119,7 @@ def test_yes_and_no_come_back_as_booleans_also_where_some_are_missing(
     described = pilot.contract.model_dump(by_alias=True)
     for column in described["schema"][0]["properties"]:
         if column["name"] == "precip":
-            column.update(logicalType="boolean", logicalTypeOptions={})
+            column.update(logicalType="boolean", logicalTypeOptions={}, examples=[True])
     other = replace(pilot, contract=Contract.model_validate(described))
     answer(january.iloc[:3].assign(precip=pd.array([True, None, False], dtype="boolean")), [0.5] * 3)
     found = load_window(engine, other, january_window, LATER).set_index("flight_id")["precip"]

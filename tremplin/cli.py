@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import OperationalError
 
-from tremplin.commands import audit, check, demo, loop, rollout, serving, ui
+from tremplin.commands import audit, check, demo, loop, new, rollout, serving, ui
 from tremplin.commands.context import Context, workspace_root
 from tremplin.errors import TremplinError
 from tremplin.settings import load_settings
@@ -64,6 +64,7 @@ def options(
 
 
 for command in (
+    new.new,
     check.check,
     loop.run,
     loop.approve,

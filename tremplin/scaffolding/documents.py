@@ -1,0 +1,70 @@
+"""The two documents that say what only a person can know: ``contract.yaml`` and ``pilot.yaml``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from string import Template
+from typing import Any
+
+import yaml
+
+from tremplin.scaffolding.amounts import ENOUGH_ROWS, ENOUGH_YES, FEATURE_AUC_LIMIT, Amounts
+from tremplin.scaffolding.describing import Entry
+from tremplin.scaffolding.python_files import TEMPLATES
+from tremplin.scaffolding.ranges import ROOM
+
+INDENT = " " * 8
+
+
+def contract(name: str, file_name: str, question: str, entries: list[Entry]) -> str:
+    """The text of ``contract.yaml``."""
+    return _filled(
+        "contract.yaml",
+        name=name,
+        file_name=file_name,
+        room=ROOM,
+        title=_flow(name.replace("_", " ").replace("-", " ").capitalize()),
+        usage=_flow(f"Say whether {question}."),
+        table=_flow(f"Rows of {file_name}"),
+        granularity=_flow(f"One row a line of {file_name}"),
+        columns="\n".join(map(_column, entries)),
+    )
+
+
+def pilot(name: str, file_name: str, question: str, entries: list[Entry], found: Amounts) -> str:
+    """The text of ``pilot.yaml``."""
+    personal = [entry.name for entry in entries if entry.suspected == "personal"]
+    words = (
+        f"suspected in {', '.join(personal)}" if personal else "none was suspected, and a person knows better"
+    )
+    return _filled(
+        "pilot.yaml",
+        name=name,
+        file_name=file_name,
+        title=_flow(f"Changeme: {question}"),
+        risk_class="high" if personal else "minimal",
+        personal_data="true" if personal else "false",
+        personal_words=words,
+        legal_basis="changeme" if personal else '"changeme: none needed if no personal data is processed"',
+        enough=f"{ENOUGH_ROWS:,} rows and {ENOUGH_YES} of either answer",
+        feature_auc_limit=str(FEATURE_AUC_LIMIT),
+        **{key: str(value) for key, value in asdict(found).items() if key != "as_of"},
+    )
+
+
+def _column(entry: Entry) -> str:
+    lines = []
+    for key, value in entry.fields.items():
+        remark = f"  # {entry.remark}" if key == "tags" and entry.remark else ""
+        lines.append(f"{INDENT}{key}: {_flow(value)}{remark}")
+    return "\n".join(lines).replace(INDENT, f"{INDENT[2:]}- ", 1)
+
+
+def _flow(value: Any) -> str:
+    """A value on one line of YAML."""
+    dumped = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
+    return dumped.removesuffix("\n").removesuffix("\n...").strip()
+
+
+def _filled(template: str, **values: str) -> str:
+    return Template((TEMPLATES / f"{template}.txt").read_text("utf-8")).substitute(values)

@@ -1,0 +1,54 @@
+"""Columns that may have been written after the answer was known. A person confirms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from tremplin.column import Column
+
+SingleAuc = Callable[[Column, pd.DataFrame, pd.DataFrame, str], float]
+"""How well one column ranks rows (second table) by what another table says of it: the gate's own rule."""
+
+ENOUGH = 20  # rows of either answer below which nothing is said
+CHANCE = 1e-6  # that so many rows have one answer by luck
+
+
+def suspected_leak(
+    column: Column, rows: pd.DataFrame, target: str, *, single_auc: SingleAuc, limit: float
+) -> str | None:
+    """Why a column seems to know the answer; None where nothing is seen. ``rows`` are in order of time."""
+    values, answers = rows[column.name], rows[target]
+    known = answers.notna()
+    unknown = int((~known).sum())
+    if unknown >= ENOUGH and not values[~known].notna().any() and float(values[known].notna().mean()) > 0.5:
+        return f"filled only once {target} is known"
+    labelled = rows[known]
+    yes = labelled[target].astype(bool)
+    filled = labelled[column.name].notna()
+    if filled.any() and not filled.all():
+        share, among = float(yes.mean()), yes[filled]
+        for one, rate in ((True, share), (False, 1 - share)):
+            if bool((among == one).all()) and rate ** len(among) < CHANCE:
+                return f"filled only where {target} is {str(one).lower()}"
+    earlier, later = _parts(labelled, target)
+    if earlier is None or later is None:
+        return None
+    found = single_auc(column, earlier, later, target)
+    return f"alone it tells {target} with an AUC of {found:.2f}" if found > limit else None
+
+
+def _parts(labelled: pd.DataFrame, target: str) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """The first three quarters and the last; where either answer is rare in one of them, every other row."""
+    cut = len(labelled) * 3 // 4
+    for earlier, later in (
+        (labelled.iloc[:cut], labelled.iloc[cut:]),
+        (labelled.iloc[::2], labelled.iloc[1::2]),
+    ):
+        counts = [
+            int((part[target] == answer).sum()) for part in (earlier, later) for answer in (True, False)
+        ]
+        if min(counts) >= ENOUGH:
+            return earlier, later
+    return None, None

@@ -1,0 +1,111 @@
+"""A pilot's folder from a table: read, decide, describe, write; all of it or nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from tremplin import strict_yaml
+from tremplin.batch_checks import check_rows
+from tremplin.contract import load_contract
+from tremplin.errors import TremplinError
+from tremplin.pilot_code import PilotCode
+from tremplin.pilot_file import PilotFile
+from tremplin.scaffolding import documents, python_files
+from tremplin.scaffolding.amounts import amounts
+from tremplin.scaffolding.asked import Asked
+from tremplin.scaffolding.describing import Entry, describe
+from tremplin.scaffolding.graph import with_pilot
+from tremplin.scaffolding.leaks import SingleAuc
+from tremplin.scaffolding.reading import Table, read
+from tremplin.scaffolding.roles import Roles, choose
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+ALWAYS = datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made, for people to read."""
+
+    folder: Path
+    rows: int
+    decided: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    left_out: dict[str, str]  # column of the file: why
+    as_of: date
+
+
+def new_pilot(name: str, file: Path, root: Path, asked: Asked, *, single_auc: SingleAuc) -> Made:
+    """Write ``root/pilots/name`` and its name into ``root/dvc.yaml``.
+
+    Raises:
+        TremplinError: the name, the file, or what was asked for cannot be; nothing was written.
+    """
+    _refuse_name(name, root)
+    graph = with_pilot(root / "dvc.yaml", name)
+    table = read(file.resolve())
+    roles = choose(table, asked)
+    unfinished = root / ".tremplin"
+    unfinished.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="new-", dir=unfinished) as made_in:
+        folder = Path(made_in) / name
+        folder.mkdir()
+        made = _write(folder, table, roles, root, single_auc)
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
+        shutil.move(folder, root / "pilots" / name)
+    (root / "dvc.yaml").write_text(graph, "utf-8")
+    return made
+
+
+def _refuse_name(name: str, root: Path) -> None:
+    if not NAME.fullmatch(name):
+        raise TremplinError(
+            f"{name!r} cannot be a pilot's name: it is a folder, a name in dvc.yaml and in MLflow. Small letters, digits, _ "
+            "and -, a letter first, at most 40."
+        )
+    if (root / "pilots" / name).exists():
+        raise TremplinError(f"pilots/{name} is there already. Choose another name, or remove it first.")
+
+
+def _write(folder: Path, table: Table, roles: Roles, root: Path, single_auc: SingleAuc) -> Made:
+    """The five files in ``folder``; what they accept was tried on every row."""
+    name, names = folder.name, python_files.layout(table, roles)
+    (folder / "source.py").write_text(python_files.source(name, table, roles, names, root), "utf-8")
+    rows: pd.DataFrame = PilotCode(name, folder).source.fetch(*ALWAYS)
+    if len(rows) < len(table.raw):
+        lost = len(table.raw) - len(rows)
+        roles_said = (*roles.said, f"{lost:,} rows have no {roles.time} and are left out")
+    else:
+        roles_said = roles.said
+    entries = describe(rows, names, roles, table, single_auc=single_auc)
+    features = [entry.column for entry in entries if entry.is_feature]
+    if not features:
+        raise TremplinError(
+            "No column is left that a model could learn from: each is the target, a key, a time, personal or suspected of "
+            "knowing the answer. Bring a table with more columns."
+        )
+    categories = [feature.name for feature in features if not feature.numeric]
+    counted = [feature.name for feature in features if feature.numeric]
+    found = amounts(rows, names, roles)
+    file_name, question = table.reading.path.name, roles.question.words
+    for file, content in (
+        ("features.py", python_files.features(categories, counted)),
+        ("model.py", python_files.model(categories, counted)),
+        ("contract.yaml", documents.contract(name, file_name, question, entries)),
+        ("pilot.yaml", documents.pilot(name, file_name, question, entries, found)),
+    ):
+        (folder / file).write_text(content, "utf-8")
+    strict_yaml.load(folder / "pilot.yaml", PilotFile)
+    breaches = check_rows(rows, load_contract(folder / "contract.yaml")).breaches
+    if breaches:
+        raise TremplinError(
+            f"{table.reading.path} cannot be described:\n" + "\n".join(f"  {b}" for b in breaches)
+        )
+    return Made(root / "pilots" / name, len(rows), roles_said, tuple(entries), table.left_out, found.as_of)

@@ -1,0 +1,249 @@
+"""The three files of code: written once by `tremplin new`, then a person's."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from tremplin.scaffolding.reading import TYPES, Reading, Table
+from tremplin.scaffolding.roles import Question, Roles
+
+TEMPLATES = Path(__file__).parent / "templates"
+WIDTH = 110  # of a line
+CALENDAR = {"hour": ".dt.hour", "weekday": ".dt.weekday", "month": ".dt.month"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names of the contract's columns, in its order."""
+
+    key: str
+    time: str
+    kept: tuple[str, ...]  # columns of the file that are neither of them, nor the target
+    calendar: tuple[str, ...]  # what is made of the time
+    target: str
+    label_time: str
+
+    @property
+    def columns(self) -> list[str]:
+        """All of them."""
+        return [self.key, self.time, *self.kept, *self.calendar, self.target, self.label_time]
+
+
+def layout(table: Table, roles: Roles) -> Layout:
+    """Which columns the source gives; what it makes gets names that no column of the file has."""
+    names = {column.name for column in table.columns}
+
+    def free(name: str) -> str:
+        return name if name not in names else free(f"{name}_")
+
+    question = roles.question
+    key = roles.key[0] if len(roles.key) == 1 and roles.key[0] != roles.time else free("row_id")
+    time = free("moment") if roles.year_only else roles.time
+    gone = {key, time, question.column, question.name} | ({roles.time} if roles.year_only else set())
+    kept = tuple(column.name for column in table.columns if column.name not in gone)
+    calendar = () if roles.year_only else tuple(name for name in CALENDAR if name not in names)
+    return Layout(key, time, kept, calendar, question.name, free(f"{question.name}_known_at"))
+
+
+def source(name: str, table: Table, roles: Roles, names: Layout, root: Path) -> str:
+    """The text of ``source.py``."""
+    used = {*names.columns, *roles.key, roles.time, roles.question.column}
+    columns = [column for column in table.columns if column.name in used]
+    text = {*roles.key} if len(roles.key) == 1 else set()
+    types = {c.original: "str" if c.name in text else TYPES[c.kind] for c in columns if c.kind != "time"}
+    times = {c.name: c.form for c in columns if c.kind == "time"}
+    renamed = {c.original: c.name for c in columns if c.original != c.name}
+    path = table.reading.path
+    file = path.relative_to(root) if path.is_relative_to(root) else path
+    originals = {c.name: c.original for c in columns}
+    notes = [
+        "  # how the file writes them; a time without a zone is taken as UTC",
+        "  # as the file calls them: as the contract does",
+    ]
+    return _filled(
+        "source.py",
+        file_name=path.name,
+        file=_text(str(file)),
+        variable=f"TREMPLIN_{name.upper().replace('-', '_')}_FILE",
+        types=_mapping("TYPES", types),
+        times=_mapping("TIMES", times, notes[0]) + "\n" if times else "",
+        renamed=_mapping("RENAMED", renamed, notes[1]) + "\n" if renamed else "",
+        label_after=f'LABEL_AFTER = pd.Timedelta("{roles.label_after}")  # from the time of a row to its answer',
+        columns=_sequence("COLUMNS", names.columns),
+        time=names.time,
+        reading=_reading(table.reading, roles, names, [originals[n] for n in times], renamed=bool(renamed)),
+        more=_WITHIN_YEAR if roles.year_only else "",
+    ).rstrip("\n") + "\n"  # fmt: skip
+
+
+def _reading(reading: Reading, roles: Roles, names: Layout, times: list[str], *, renamed: bool) -> str:
+    """The body of ``table``."""
+    lines = []
+    if reading.separator is None:
+        wanted = f"[*TYPES, {', '.join(map(_text, times))}]" if times else "list(TYPES)"
+        lines.append(
+            f'rows = pd.read_parquet(path, columns={wanted}, to_pandas_kwargs={{"ignore_metadata": True}})'
+        )
+        lines.append("rows = rows.astype(TYPES)" + (".rename(columns=RENAMED)" if renamed else ""))
+    else:
+        as_text = ", ".join(f'{_text(time)}: "str"' for time in times)
+        lines.append(f"types = TYPES | {{{as_text}}}" if times else "types = TYPES")
+        how = ["dtype=types", "usecols=list(types)", "skipinitialspace=True", "index_col=False"]
+        how += [f"sep={_text(reading.separator)}"] if reading.separator != "," else []
+        how += [f"decimal={_text(reading.decimal)}"] if reading.decimal != "." else []
+        how += [f"encoding={_text(reading.encoding)}"] if reading.encoding != "utf-8" else []
+        lines.append(
+            f"rows = pd.read_csv(path, {', '.join(how)})" + (".rename(columns=RENAMED)" if renamed else "")
+        )
+    if times:
+        lines += [
+            "for name, form in TIMES.items():",
+            "    rows[name] = pd.to_datetime(rows[name], format=form, utc=True)",
+        ]
+    lines += _key(roles, names)
+    if roles.year_only:
+        lines.append(f'rows["{names.time}"] = within_year(rows["{roles.time}"], rows["{names.key}"])')
+    lines += [
+        f'rows["{name}"] = rows["{names.time}"]{CALENDAR[name]}.astype("Int64")' for name in names.calendar
+    ]
+    lines += _target(roles.question)
+    lines.append(f'known_at = rows["{names.time}"] + LABEL_AFTER')
+    lines.append(f'rows["{names.label_time}"] = known_at.mask(rows["{names.target}"].isna())')
+    return textwrap.indent("\n".join(lines), "    ")
+
+
+def _key(roles: Roles, names: Layout) -> list[str]:
+    if names.key in roles.key:
+        return []
+    if not roles.key:
+        return [
+            f'rows["{names.key}"] = [f"row-{{place}}" for place in range(len(rows))]  # only if rows are never moved'
+        ]
+    parts = [
+        f'rows["{part}"].dt.strftime("%Y%m%dT%H%M%S.%f")' if part == roles.time and not roles.year_only
+        else f'rows["{part}"].astype("str")'
+        for part in roles.key
+    ]  # fmt: skip
+    joined = ' + "-" + '.join(parts)
+    return [f'rows["{names.key}"] = {joined}']
+
+
+def _target(question: Question) -> list[str]:
+    asked = f'rows["{question.column}"]'
+    if question.above is not None:
+        answer = f"{asked}.gt({question.above:g})"
+    elif isinstance(question.yes, bool):
+        answer = asked if question.yes else f"~{asked}"
+    else:
+        answer = (
+            f"{asked}.eq({question.yes!r})"
+            if isinstance(question.yes, int)
+            else f"{asked}.eq({_text(str(question.yes))})"
+        )
+    return [
+        f'rows["{question.name}"] = {answer}.astype("boolean").mask({asked}.isna())  # {question.words}'
+        if question.name != question.column
+        else f'rows["{question.name}"] = {answer}.astype("boolean").mask({asked}.isna())'
+    ]
+
+
+_WITHIN_YEAR = '''
+
+def within_year(years: pd.Series, keys: pd.Series) -> pd.Series:
+    """A moment of each row's year, drawn by its key: the file says the year alone. Nothing about seasons can be learned."""
+    begins = pd.to_datetime(years.astype("str"), format="%Y", utc=True)
+    length = pd.to_datetime((years + 1).astype("str"), format="%Y", utc=True) - begins
+    share = pd.Series(pd.util.hash_array(keys.to_numpy(object), categorize=False) / 2**64, index=years.index)
+    return (begins + length * share).dt.floor("s")
+'''
+
+
+def features(categories: Sequence[str], numbers: Sequence[str]) -> str:
+    """The text of ``features.py``."""
+    parts = ['("codes", codes, CATEGORIES)'] * bool(categories) + [
+        '("numbers", "passthrough", NUMBERS)'
+    ] * bool(numbers)
+    codes = 'codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)'
+    steps = [codes] * bool(categories) + [f"return ColumnTransformer([{', '.join(parts)}])"]
+    lists = [_sequence("CATEGORIES", categories)] * bool(categories) + [_sequence("NUMBERS", numbers)] * bool(
+        numbers
+    )
+    words = ["Categories as codes (-1 where training never saw the value)"] * bool(categories)
+    words += ["numbers as they are"] * bool(numbers)
+    return _filled(
+        "features.py",
+        encoder_import="from sklearn.preprocessing import OrdinalEncoder\n" if categories else "",
+        lists="\n".join(lists),
+        words=_sentence(", then the ".join(words)),
+        steps=textwrap.indent("\n".join(steps), "    "),
+    )
+
+
+def model(categories: Sequence[str], numbers: Sequence[str]) -> str:
+    """The text of ``model.py``."""
+    count, width = len(categories), len(categories) + len(numbers)
+    places, parts, words, kinds, steps = [], [], [], [], []
+    if categories:
+        places.append(f"CODES = list(range({count}))  # {', '.join(categories)}"[:130])
+        parts.append('("codes", OneHotEncoder(handle_unknown="ignore"), CODES)')
+        words.append("one-hot categories")
+        kinds.append("OneHotEncoder")
+    if numbers:
+        places.append(f"NUMBERS = list(range({f'{count}, ' * bool(count)}{width}))")
+        steps.append("numbers = make_pipeline(SimpleImputer(), StandardScaler())")
+        parts.append('("numbers", numbers, NUMBERS)')
+        words.append("scaled numbers")
+        kinds.append("StandardScaler")
+    steps.append(f"columns = ColumnTransformer([{', '.join(parts)}])")
+    return _filled(
+        "model.py",
+        layout=" then ".join(
+            [f"{count} codes of categories"] * bool(categories) + [f"{len(numbers)} numbers"] * bool(numbers)
+        ),
+        preprocessing=", ".join(kinds),
+        places="\n".join(places),
+        linear_words=" and ".join(words),
+        linear_steps=textwrap.indent("\n".join(steps), "    "),
+    )
+
+
+def _filled(template: str, **values: str) -> str:
+    return Template((TEMPLATES / f"{template}.txt").read_text("utf-8")).substitute(values)
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _sequence(name: str, items: Sequence[str]) -> str:
+    return _wrapped(name, "[", [_text(item) for item in items], "]")
+
+
+def _mapping(name: str, items: dict[str, str | None] | dict[str, str], note: str = "") -> str:
+    spelled = [
+        f"{_text(key)}: {_text(value) if value is not None else 'None'}" for key, value in items.items()
+    ]
+    return _wrapped(name, "{", spelled, "}", note)
+
+
+def _wrapped(name: str, opening: str, items: list[str], closing: str, note: str = "") -> str:
+    """An assignment on one line, or on as many as it takes."""
+    line = f"{name} = {opening}{', '.join(items)}{closing}{note}"
+    if len(line) <= WIDTH:
+        return line
+    lines, current = [], "   "
+    for item in items:
+        if len(current) + len(item) + 2 > WIDTH:
+            lines.append(current)
+            current = "   "
+        current += f" {item},"
+    return "\n".join([f"{name} = {opening}{note}", *lines, current, f"{closing}  # fmt: skip"])
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:] + "."

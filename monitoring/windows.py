@@ -50,7 +50,7 @@ def load_window(engine: Engine, pilot: Pilot, window: Window, as_of: datetime) -
 
     Returns:
         One row an answer: the request's columns of the contract, ``prediction_id``, ``release_id``, ``cohort``,
-        ``score``, ``decision``, and ``label`` (float, NaN where it was not known).
+        ``score``, ``decision``, ``label`` (float, NaN where it was not known) and ``known_at`` (NaT there).
     """
     known = sa.and_(
         outcomes.c.pilot == predictions.c.pilot,
@@ -59,7 +59,11 @@ def load_window(engine: Engine, pilot: Pilot, window: Window, as_of: datetime) -
     )
     query = (
         sa.select(
-            *(predictions.c[name] for name in ANSWER), predictions.c.key, predictions.c.row, outcomes.c.label
+            *(predictions.c[name] for name in ANSWER),
+            predictions.c.key,
+            predictions.c.row,
+            outcomes.c.label,
+            outcomes.c.known_at,
         )
         .select_from(predictions.outerjoin(outcomes, known))
         .where(predictions.c.pilot == pilot.name)
@@ -73,6 +77,7 @@ def load_window(engine: Engine, pilot: Pilot, window: Window, as_of: datetime) -
     typed = {column.name: _typed(sent[column.name], column) for column in pilot.contract.request_columns}
     rows = pd.DataFrame(typed).join(answers.drop(columns="key"))
     rows["label"] = pd.Series([row[7] for row in found], dtype="float64")
+    rows["known_at"] = pd.to_datetime(pd.Series([row[8] for row in found], dtype="object"), utc=True)
     return rows[~answers.duplicated(["release_id", "key"], keep="last")].reset_index(drop=True)
 
 

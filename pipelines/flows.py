@@ -169,13 +169,13 @@ def monitoring(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
 
 
 @flow
-def rolling_out(pilot: str, release_id: str, since: datetime, as_of: datetime) -> dict[str, Any]:
-    """Judge the open wave on its answers since ``since``, then open the next one, promote, hold, or roll back."""
-    return next_step(pilot, release_id, since, as_of)
+def rolling_out(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
+    """Judge the open wave, then open the next one, promote, hold, or roll back. May run as often as one likes: every day."""
+    return next_step(pilot, release_id, as_of)
 
 
 @task(cache_policy=NO_CACHE)
-def next_step(pilot: str, release_id: str, since: datetime, as_of: datetime) -> dict[str, Any]:
+def next_step(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
     """The verdict on the open wave and what was done: opened, promoted, held or rolled back."""
     from monitoring.windows import Window, load_window
     from pipelines import rollout
@@ -189,12 +189,13 @@ def next_step(pilot: str, release_id: str, since: datetime, as_of: datetime) -> 
         return {"done": "nothing", "reasons": [f"{release_id} is champion"]}
     _, state = live.current(engine, pilot) or (0, None)
     wave = rollout.wave_of(loaded, state) if state else 0
-    if wave == 0:
+    since = rollout.wave_opened(engine, loaded, release_id)
+    if wave == 0 or since is None:
         rollout.open_wave(engine, loaded, release_id, 1, by=BY_MACHINE, as_of=as_of)
         return {"done": "opened", "wave": 1, "reasons": ["the rollout was approved"]}
     rows = load_window(engine, loaded, Window(since, as_of, f"wave {wave}"), as_of)
     model = OnnxModel(release.path / "model.onnx", load_contract(release.path / "contract.yaml"))
-    verdict = judge_wave(loaded, rows, model, challenger=release_id)
+    verdict = judge_wave(loaded, rows, model, challenger=release_id, since=since, as_of=as_of)
     facts: dict[str, Any] = {"wave": wave, **verdict.model_dump(mode="json")}
     if verdict.decision == "rollback":
         reason = verdict.reasons[-1]

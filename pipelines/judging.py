@@ -1,21 +1,26 @@
-"""The verdict on a wave: was the challenger, on the users it answered, no worse than the champion would have been?
+"""The verdict on a wave: is the challenger, on the users it answers, no worse than the champion would have been?
 
 The champion's model is scored on the very rows the challenger answered, so the comparison is paired and no user is lost to it.
+Outcomes that arrive on one day are one block (a storm moves them all), in the order in which they arrived; the wave may be judged
+every day, or by whoever asks, without raising the chance of a wrong verdict (``pipelines.betting``).
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
-from tremplin.comparison import Bootstrap, Integers, days_of, mean_difference
+from pipelines.betting import Blocks
+from tremplin.comparison import Floats, days_of
 from tremplin.contract import Strict
 from tremplin.onnx_model import OnnxModel
 from tremplin.pilot import Pilot
 
-FEW_DAYS = 10  # below it, whole days are too few to draw from: a day's rows are then drawn by subject
+SMALLEST_STAKE = 1e-9  # where the charter tolerates no loss at all
 
 
 class WaveVerdict(Strict):
@@ -23,67 +28,108 @@ class WaveVerdict(Strict):
 
     decision: Literal["proceed", "hold", "rollback"]
     outcomes: int  # labelled answers of the challenger
-    difference: float | None  # Brier, challenger minus champion; None where it was not computed
-    interval: tuple[float, float] | None
+    days: int  # on which they arrived
+    difference: float | None  # Brier, challenger minus champion, mean of the days; None before the first
+    interval: tuple[float, float] | None  # holds over all looks together
     margin: float
     reasons: list[str]
 
 
-def judge_wave(pilot: Pilot, rows: pd.DataFrame, champion: OnnxModel, *, challenger: str) -> WaveVerdict:
+def judge_wave(
+    pilot: Pilot,
+    rows: pd.DataFrame,
+    champion: OnnxModel,
+    *,
+    challenger: str,
+    since: datetime,
+    as_of: datetime,
+) -> WaveVerdict:
     """Compare the challenger's logged answers with what the champion says of the same rows (non-inferiority).
 
+    Worse beyond the margin: rolled back, on any day. Within the margin, after ``wave_days`` and with ``minimum_outcomes``:
+    the next wave. Else held. The chance to roll back, in any wave, a challenger that is within the margin is at most one minus
+    the gate's confidence: the waves share it (Bonferroni). To open a wave wrongly every one before must have been passed, so
+    there each has it whole (Rosenbaum 2008, "Testing hypotheses in order", Biometrika 95).
+
     Args:
-        rows: answers and outcomes of the wave: the contract's columns, ``release_id``, ``score``, and ``label`` (NaN where it
-            is not known).
+        rows: answers and outcomes of the wave: the contract's columns, ``release_id``, ``score``, ``label`` (NaN where it is not
+            known) and ``known_at``.
         challenger: its release id; other rows are left out.
+        since: when the wave was opened.
+        as_of: outcomes count whose day of arrival was over then.
     """
-    rules = pilot.file.rollout
+    rules, zone = pilot.file.rollout, ZoneInfo(pilot.file.data.timezone)
+    today = pd.Timestamp(as_of).tz_convert(zone).normalize()
     answered = rows[rows["release_id"] == challenger]
-    known = answered[answered["label"].notna()]
-    said = f"{len(known):,} outcomes of {len(answered):,} answers of {challenger}"
-    if len(known) < rules.minimum_outcomes:
-        reason = f"{said}: fewer than {rules.minimum_outcomes:,}, not enough to judge"
+    known = answered[answered["label"].notna() & (answered["known_at"] < today)]
+    open_days = (today.date() - since.astimezone(zone).date()).days
+    said = f"{len(known):,} outcomes of {len(answered):,} answers of {challenger} in {open_days} days"
+    if known.empty:
         return WaveVerdict(
             decision="hold",
-            outcomes=len(known),
+            outcomes=0,
+            days=0,
             difference=None,
             interval=None,
             margin=rules.margin,
-            reasons=[reason],
+            reasons=[said],
         )
-    labels = known["label"].to_numpy(np.float64)
-    ours = (known["score"].to_numpy(np.float64) - labels) ** 2
-    columns: dict[str, Any] = {feature.name: known[feature.name].to_numpy() for feature in champion.features}
-    scores = champion.score(columns)
-    how = Bootstrap(pilot.file.gate.bootstrap_samples, pilot.file.gate.confidence, pilot.file.model.seed)
-    blocks, unit = _blocks(known, pilot)
-    found = mean_difference(ours, (scores - labels) ** 2, blocks, how)
+    blocks, briers = _compared(known, pilot, champion)
+    wrong = 1 - pilot.file.gate.confidence
+    worse, fine = len(rules.waves) / wrong, 1 / wrong
+    low, high = blocks.bounds(above=worse, below=fine)
+    difference = float(blocks.mean.mean())
     measured = (
-        f"Brier {ours.mean():.4f} against {((scores - labels) ** 2).mean():.4f} of the champion on the same rows: difference "
-        f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}], margin {rules.margin:g}, sampled by {unit}"
+        f"Brier {briers[0]:.4f} against {briers[1]:.4f} of the champion on the same rows: difference {difference:+.4f} "
+        f"[{low:+.4f}, {high:+.4f}] over {len(blocks.mean)} days of outcomes, margin {rules.margin:g}"
     )
-    decision: Literal["proceed", "hold", "rollback"]
-    if found.high <= rules.margin:
-        decision, reason = "proceed", "the whole interval is within the margin: not worse than the champion"
-    elif found.low > rules.margin:
+    missing = _missing(len(known), open_days, pilot)
+    decision: Literal["proceed", "hold", "rollback"] = "hold"
+    if blocks.above(rules.margin) >= worse:
         decision, reason = "rollback", "the whole interval is beyond the margin: worse than the champion"
+    elif blocks.below(rules.margin) < fine:
+        reason = "the interval reaches over the margin: more outcomes are needed"
+    elif missing:
+        reason = f"the whole interval is within the margin, but {missing}"
     else:
-        decision, reason = "hold", "the interval reaches over the margin: more outcomes are needed"
+        decision, reason = "proceed", "the whole interval is within the margin: not worse than the champion"
     return WaveVerdict(
         decision=decision,
         outcomes=len(known),
-        difference=found.value,
-        interval=(found.low, found.high),
+        days=len(blocks.mean),
+        difference=difference,
+        interval=(low, high),
         margin=rules.margin,
         reasons=[said, measured, reason],
     )
 
 
-def _blocks(rows: pd.DataFrame, pilot: Pilot) -> tuple[Integers, str]:
-    """Rows that rise and fall together: a day's, or a subject's of a day where there are few days."""
-    days = days_of(rows[pilot.contract.time], pilot.file.data.timezone)
-    subject = pilot.contract.subject or pilot.contract.site
-    if int(days.max()) + 1 >= FEW_DAYS or subject is None:
-        return days, "day"
-    codes = rows.groupby([days, rows[subject].astype(str).to_numpy()], sort=True).ngroup()
-    return np.asarray(codes, dtype=np.int64), f"{subject} and day"
+def _missing(outcomes: int, open_days: int, pilot: Pilot) -> str:
+    """What the charter still asks for before a wave may end well; "" where nothing is."""
+    rules, lacks = pilot.file.rollout, []
+    if outcomes < rules.minimum_outcomes:
+        lacks.append(f"{outcomes:,} outcomes are fewer than {rules.minimum_outcomes:,}")
+    if open_days < rules.wave_days:
+        lacks.append(f"a wave takes at least {rules.wave_days} days")
+    return " and ".join(lacks)
+
+
+def _compared(rows: pd.DataFrame, pilot: Pilot, champion: OnnxModel) -> tuple[Blocks, tuple[float, float]]:
+    """Differences of Brier losses by day of arrival, with what each could have been; and both Brier scores over all rows."""
+    labels, ours = rows["label"].to_numpy(np.float64), rows["score"].to_numpy(np.float64)
+    columns: dict[str, Any] = {feature.name: rows[feature.name].to_numpy() for feature in champion.features}
+    theirs = champion.score(columns)
+    if_not, if_so = ours**2 - theirs**2, (1 - ours) ** 2 - (1 - theirs) ** 2  # of a negative, of a positive
+    days = days_of(rows["known_at"], pilot.file.data.timezone)
+    counts = np.bincount(days)
+
+    def by_day(values: Floats) -> Floats:
+        return np.asarray(np.bincount(days, weights=values) / counts, dtype=np.float64)
+
+    blocks = Blocks(
+        by_day(np.where(labels > 0, if_so, if_not)),
+        by_day(np.minimum(if_so, if_not)),
+        by_day(np.maximum(if_so, if_not)),
+        max(pilot.file.rollout.margin, SMALLEST_STAKE),
+    )
+    return blocks, (float(np.mean((ours - labels) ** 2)), float(np.mean((theirs - labels) ** 2)))

@@ -84,6 +84,12 @@ def wave_of(pilot: Pilot, state: Live) -> int:
     return sum(1 for share in pilot.file.rollout.waves if share <= state.share)
 
 
+def wave_opened(engine: Engine, pilot: Pilot, release_id: str) -> datetime | None:
+    """When the open wave of a release was opened; None before its first."""
+    waves = journal.entries(engine, pilot=pilot.name, kind="wave")
+    return next((entry.as_of for entry in reversed(waves) if entry.facts["release"] == release_id), None)
+
+
 def halt(engine: Engine, pilot: Pilot, *, by: str, as_of: datetime, reason: str) -> Live:
     """Everybody back to the champion, at once; the challenger stays where it is and may begin again with wave 1."""
     _, state = _live(engine, pilot)

@@ -55,7 +55,7 @@ def test_before_anything_is_live_the_commands_say_what_to_do(lamp_run: Town, cli
     status = json.loads(cli(lamp_run.root, *OF, "status", "--json").out)
     assert (status["live"], status["predictions"], status["journal"]) == (None, 0, 1)
     for words in (
-        ("next", "--since", "2024-05-01"),
+        ("next",),
         ("rollback", "--by", "Ines Moreau", "--reason", "a test"),
     ):
         answer = cli(lamp_run.root, *OF, "rollout", *words)
@@ -171,7 +171,7 @@ def test_halt_takes_everybody_back_to_the_champion_and_writes_why(
 
 
 def test_no_challenger_no_next_wave(released: Town, cli: Cli) -> None:
-    answer = cli(released.root, *OF, "rollout", "next", "--since", "2024-05-01")
+    answer = cli(released.root, *OF, "rollout", "next")
     assert answer.code == 1
     assert "No challenger of lamps is on its way. `tremplin approve` starts one." in answer.err
 

@@ -208,26 +208,30 @@ def retraining_verdict(world: World, due: datetime) -> journal.Entry:
 def waves(world: World, release: str, due: datetime) -> None:
     """The challenger goes out in waves, each judged on its outcomes."""
     from pipelines.flows import rolling_out
+    from pipelines.rollout import wave_opened
 
     given, story = world.given, world.story
-    days = timedelta(days=given.pilot.file.rollout.wave_days)
-    with story.chapter("The challenger goes out in waves"):
-        since = wave_begun(world, release) or due
-        while True:
-            done = rolling_out(given.pilot.name, release, since, max(since, world.answered_until))
-            for reason in done["reasons"]:
-                story.tell(f"  {reason}")
-            opened = (
-                f": wave {done['wave']}, {current(world).share:.0%} of the subjects"
-                if done["done"] == "opened"
-                else ""
-            )
-            story.tell(f"[bold]{done['done']}[/]{opened}")
-            if done["done"] in ("promoted", "rolled back", "nothing"):
-                break
-            world.wait_until_live()
-            since = since if done["done"] == "held" else max(since, world.answered_until)
-            world.play_until(max(since, world.answered_until) + days)
+    with story.chapter("The challenger goes out in waves, looked at every day"):
+        # Begun again, it was answered until the open wave began.
+        opened = wave_opened(given.store, given.pilot, release) or due
+        world.answered_until = max(opened, world.answered_until)
+        while world.answered_until < world.midnight(given.pilot.file.demo.until):
+            done = rolling_out(given.pilot.name, release, world.answered_until)
+            if done["done"] == "held":
+                story.progress(f"{world.answered_until:%d %B}: held, {done['reasons'][-1]}")
+            else:
+                for reason in done["reasons"]:
+                    story.tell(f"  {reason}")
+                if done["done"] != "opened":
+                    story.tell(f"[bold]{done['done']}[/]")
+                    break
+                story.tell(
+                    f"[bold]opened[/]: wave {done['wave']}, {current(world).share:.0%} of the subjects"
+                )
+                world.wait_until_live()
+            world.play_until(world.answered_until + timedelta(days=1))
+        else:
+            story.tell("The waves were not over when the history that is played ended.")
         story.tell(f"champion: [bold]{current(world).champion}[/], previous: {current(world).previous}")
 
 
@@ -309,12 +313,6 @@ def verdict_on(world: World, root: Path) -> journal.Entry:
     lock = result_hash(root, world.given.pilot.name)
     verdicts = journal.entries(world.given.store, pilot=world.given.pilot.name, kind="verdict")
     return next(entry for entry in reversed(verdicts) if entry.facts["lock_hash"] == lock)
-
-
-def wave_begun(world: World, release: str) -> datetime | None:
-    """When the open wave of a release was opened."""
-    found = journal.entries(world.given.store, pilot=world.given.pilot.name, kind="wave")
-    return next((entry.as_of for entry in reversed(found) if entry.facts["release"] == release), None)
 
 
 def show_verdict(world: World, entry: journal.Entry, *, only_blocked: bool = False) -> None:

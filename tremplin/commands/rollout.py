@@ -21,15 +21,12 @@ Why = Annotated[str, typer.Option(help="Why, in a sentence for the journal.")]
 @app.command("next")
 def next_wave(
     ctx: typer.Context,
-    since: Annotated[
-        str, typer.Option(help="Since when the open wave has been answering, such as 2013-10-03.")
-    ],
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge the open wave on its outcomes; open the next one, promote, hold, or roll back.
+    """Judge the open wave on its outcomes; open the next one, promote, hold, or roll back. It may be asked every day.
 
-    Example: `tremplin rollout next --since 2013-10-03 --as-of 2013-10-10`
+    Example: `tremplin rollout next --as-of 2013-10-10`
     """
     from pipelines import prefect_server
 
@@ -42,7 +39,7 @@ def next_wave(
     with prefect_server.calling_flows(given.settings):
         from pipelines.flows import rolling_out
 
-        done = rolling_out(given.pilot.name, state.challenger, given.moment(since), given.moment(as_of))
+        done = rolling_out(given.pilot.name, state.challenger, given.moment(as_of))
     report(given, done, as_json=as_json)
 
 

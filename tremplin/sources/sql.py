@@ -47,7 +47,7 @@ def read_sql(
     Args:
         query: one SELECT with the parameters ``:start`` and ``:end``. They are bound, never written into the text: aware
             times in UTC, or naive local ones where ``timezone`` is given. SQLite has no times: it gets text such as
-            ``2024-05-01 00:00:00+00:00``, to be compared as ``julianday(at) >= julianday(:start)``.
+            ``2024-05-01 00:00:00+00:00``, to be compared (to the millisecond) as ``julianday(at) >= julianday(:start)``.
         start, end: aware times; ``end`` is not in the window.
         database: name of the environment variable that holds SQLAlchemy's URL, credentials and all.
         columns: the query's columns that are delivered, and their types: string, number, integer, boolean, timestamp.
@@ -72,16 +72,16 @@ def read_sql(
     chunks = [declared.schema(columns).empty_table()]
     with this_reading() as reading, _said_plainly(database, url):
         connection = _connection(reading, url)
-        result = connection.execute(text, window, execution_options={"stream_results": True})
-        names = list(result.keys())
-        if missing := [name for name in columns if name not in names]:
-            raise TremplinError(
-                f"The query gives no column {', '.join(missing)}; it gives {', '.join(names)}."
-            )
-        places = [names.index(name) for name in columns]
-        for part in result.partitions(CHUNK):
-            values = [[_plain(row[place]) for place in places] for row in part]
-            chunks.append(declared.from_python(values, columns, timezone, "the query"))
+        with connection.execute(text, window, execution_options={"stream_results": True}) as result:
+            names = list(result.keys())
+            if missing := [name for name in columns if name not in names]:
+                raise TremplinError(
+                    f"The query gives no column {', '.join(missing)}; it gives {', '.join(names)}."
+                )
+            places = [names.index(name) for name in columns]
+            for part in result.partitions(CHUNK):
+                values = [[_plain(row[place]) for place in places] for row in part]
+                chunks.append(declared.from_python(values, columns, timezone, "the query"))
         import pyarrow as pa
 
         rows = pa.concat_tables(chunks)
@@ -186,11 +186,10 @@ def _passing(error: SQLAlchemyError) -> bool:
         return True
     if state or not isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError)):
         return False
-    # Without a code: SQLite, or a connection that did not come about. A server that knows neither the user nor the
-    # database has answered; asking it again would only lock the account.
     said = str(error.orig)
-    refused = any(
-        sign in said
-        for sign in ("authentication failed", "does not exist", "no pg_hba.conf entry", "no such")
-    )
-    return not refused and "syntax error" not in said
+    if type(error.orig).__module__ == "sqlite3":
+        return "locked" in said
+    # Without a code, a connection that did not come about. A server that knows neither the user nor the database has
+    # answered; asking it again would only lock the account.
+    refused = ("authentication failed", "does not exist", "no pg_hba.conf entry", "invalid")
+    return not any(sign in said for sign in refused)

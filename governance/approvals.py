@@ -1,17 +1,19 @@
-"""Approvals: a person named in the charter answers for exact hashes, before anything is released."""
+"""Approvals: a person known by their key answers for exact hashes, for a limited time, before anything is released."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.engine import Engine
 
+from governance.identity import able_to, allowed, is_author
 from tremplin import journal
 from tremplin.canonical import digest
-from tremplin.charter import Charter, Person
+from tremplin.charter import Person
 from tremplin.errors import TremplinError
-from tremplin.journal import Entry
+from tremplin.journal import Entry, Signatory
 from tremplin.pilot import Pilot
 
 
@@ -20,17 +22,22 @@ def approve(
     pilot: Pilot,
     *,
     version: int,
-    by: str,
+    by: Signatory,
+    authors: Collection[str],
     as_of: datetime,
+    commit: str,
     lock_hash: str,
     verdict: dict[str, Any],
     verdict_hash: str,
     model_hash: str,
     stand_in: bool = False,
 ) -> Entry:
-    """Write ``by``'s approval of exactly these hashes in the journal; the same approval twice is written once.
+    """Write a person's signed approval of exactly these hashes in the journal. It holds for ``gate.approval_days``.
+
+    The same approval again, while the first one holds, is that one; after it expired it is a new one.
 
     Args:
+        authors: contacts of those who changed the pilot since the last approved version, as far as git knows them.
         verdict: the gate's verdict as JSON's types; ``verdict_hash`` must be its.
         stand_in: the demo's stand-in for a person. It stays in the release for everybody to see.
 
@@ -38,7 +45,7 @@ def approve(
         TremplinError: the person is not in the charter, may not approve or is an author (four eyes); the gate blocked the
             model; a hash is of something else.
     """
-    person = _approver(pilot.charter, by, pilot.name)
+    person = _approver(pilot, by.contact, authors)
     if digest(verdict) != verdict_hash:
         raise TremplinError("The verdict is not the one of its hash: it was changed. Run the gate again.")
     if verdict["pilot"] != pilot.name or verdict["model_hash"] != model_hash:
@@ -58,28 +65,46 @@ def approve(
         "verdict_hash": verdict_hash,
         "model_hash": model_hash,
     }
+    given = {**covers, "by": person.name, "stand_in": stand_in}
+    known = journal.entries(engine, pilot=pilot.name, kind="approval")
+    same = [
+        e for e in known if all({**e.facts, "by": e.by}.get(name) == said for name, said in given.items())
+    ]
+    before = sum(expired(entry, as_of) for entry in same)
+    expires = as_of.astimezone(UTC) + timedelta(days=pilot.file.gate.approval_days)
     return journal.append(
         engine,
         "approval",
-        identity=digest({**covers, "by": by, "stand_in": stand_in}),
+        identity=digest({**given, "expired_before": before}),
         pilot=pilot.name,
-        by=by,
+        by=person.name,
         as_of=as_of,
-        facts={**covers, "role": person.role, "stand_in": stand_in},
+        facts={
+            **covers,
+            "commit": commit,
+            "role": person.role,
+            "expires": expires.isoformat(),
+            "stand_in": stand_in,
+        },
+        signed_by=by,
     )
 
 
-def _approver(charter: Charter, by: str, pilot: str) -> Person:
-    person = charter.person(by)
-    able = (
-        ", ".join(p.name for p in charter.people if "approve" in p.may and "author" not in p.may) or "nobody"
-    )
-    if person is None:
-        raise TremplinError(f"{by!r} is not in the charter of {pilot}. Who may approve: {able}.")
-    if "author" in person.may:
+def expired(approval: Entry, as_of: datetime) -> bool:
+    """Whether an approval does not hold any more."""
+    return as_of >= datetime.fromisoformat(approval.facts["expires"])
+
+
+def _approver(pilot: Pilot, contact: str, authors: Collection[str]) -> Person:
+    able = able_to(pilot.charter, "approve")
+    if is_author(pilot.charter, contact):
         raise TremplinError(
-            f"{by} is an author of {pilot} and cannot approve their own model. Who may approve: {able}."
+            f"{contact} is an author of {pilot.name} and cannot approve their own model. Who may approve: {able}."
         )
-    if "approve" not in person.may:
-        raise TremplinError(f"{by} ({person.role}) may not approve. Who may approve: {able}.")
+    person = allowed(pilot.charter, contact, "approve", pilot.name)
+    if contact.casefold() in {author.casefold() for author in authors}:
+        raise TremplinError(
+            f"{person.name} changed {pilot.name} since its last approved version, says git, and cannot approve their own "
+            f"work. Who may approve: {able}."
+        )
     return person

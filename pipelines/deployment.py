@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def make_release(
     recorded: Recorded,
     verdict: Verdict,
     approval: Entry,
+    as_of: datetime,
     card: str,
 ) -> Release:
     """Make and sign the release of an approved version, and write it in the journal.
@@ -68,11 +70,12 @@ def make_release(
         card: the model card, Markdown.
 
     Raises:
-        TremplinError: blocked, not approved, or a hash that was approved is not that of the file on disk; no signing key
-            outside development.
+        TremplinError: blocked, not approved, or not any more at ``as_of``; a hash that was approved is not that of the file
+            on disk; no signing key outside development.
     """
     found = _differences(pilot, paths, engine, recorded=recorded, verdict=verdict, approval=approval)
     _refuse(found, recorded)
+    _refuse_expired(approval, as_of)
     if settings.environment == "development":
         make_keys(settings.signing_key, settings.release_public_key)
     said = approval.facts
@@ -116,7 +119,7 @@ def make_release(
         identity=release.id,
         pilot=pilot.name,
         by=approval.by,
-        as_of=approval.as_of,
+        as_of=as_of,
         facts={
             "release": release.id,
             "version": recorded.model_version,
@@ -174,6 +177,16 @@ def _refuse(differences: list[str], recorded: Recorded) -> None:
         raise TremplinError(
             f"No release of version {recorded.model_version} of {recorded.pilot}: {'; '.join(differences)}. "
             "A release is exactly what was approved: run the gate again and ask for a new approval."
+        )
+
+
+def _refuse_expired(approval: Entry, as_of: datetime) -> None:
+    expires = datetime.fromisoformat(approval.facts["expires"])
+    if as_of >= expires:
+        raise TremplinError(
+            f"No release of version {approval.facts['version']} of {approval.pilot}: {approval.by}'s approval of "
+            f"{approval.as_of:%Y-%m-%d} expired on {expires:%Y-%m-%d %H:%M} UTC (gate.approval_days in pilot.yaml). "
+            "Ask for a new one: what was known then may not hold any more."
         )
 
 

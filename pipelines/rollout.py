@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from tremplin import journal
 from tremplin.errors import TremplinError
+from tremplin.journal import Signatory
 from tremplin.live import Live, change, current
 from tremplin.pilot import Pilot
 
@@ -90,13 +91,31 @@ def wave_opened(engine: Engine, pilot: Pilot, release_id: str) -> datetime | Non
     return next((entry.as_of for entry in reversed(waves) if entry.facts["release"] == release_id), None)
 
 
-def halt(engine: Engine, pilot: Pilot, *, by: str, as_of: datetime, reason: str) -> Live:
+def halt(
+    engine: Engine,
+    pilot: Pilot,
+    *,
+    by: str,
+    as_of: datetime,
+    reason: str,
+    signed_by: Signatory | None = None,
+) -> Live:
     """Everybody back to the champion, at once; the challenger stays where it is and may begin again with wave 1."""
     _, state = _live(engine, pilot)
     if state.share == 0:
         return state
     new = state.model_copy(update={"share": 0.0})
-    return _step(engine, pilot, "halt", new, state.challenger or "", by=by, as_of=as_of, reason=reason)
+    return _step(
+        engine,
+        pilot,
+        "halt",
+        new,
+        state.challenger or "",
+        by=by,
+        as_of=as_of,
+        reason=reason,
+        signed_by=signed_by,
+    )
 
 
 def promote(
@@ -137,6 +156,7 @@ def rollback(
     as_of: datetime,
     reason: str,
     evidence: dict[str, Any] | None = None,
+    signed_by: Signatory | None = None,
 ) -> Live:
     """Take a release back: a challenger leaves, a champion makes way for the one before it. Done already, it changes nothing.
 
@@ -155,7 +175,16 @@ def rollback(
     else:
         return state
     return _step(
-        engine, pilot, "rollback", new, release_id, by=by, as_of=as_of, reason=reason, evidence=evidence
+        engine,
+        pilot,
+        "rollback",
+        new,
+        release_id,
+        by=by,
+        as_of=as_of,
+        reason=reason,
+        evidence=evidence,
+        signed_by=signed_by,
     )
 
 
@@ -179,6 +208,7 @@ def _step(
     as_of: datetime,
     reason: str,
     evidence: dict[str, Any] | None = None,
+    signed_by: Signatory | None = None,
 ) -> Live:
     known = current(engine, pilot.name)
     version, before = known or (0, None)
@@ -196,6 +226,7 @@ def _step(
             "after": new.model_dump(),
             "evidence": evidence,
         },
+        signed_by=signed_by,
     )
     change(engine, pilot.name, new, by=by, reason=reason)
     return new

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from tests.people import People, make_people
 from tests.pipelines.lamp_town import Town
 from tests.postgres import postgres
 from tests.results import ROOT, Result, make_result
@@ -52,6 +53,12 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
             connection.execute(sa.text("TRUNCATE predictions, outcomes, journal, live"))
     yield made
     made.dispose()
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> People:
+    """The people of the charter of `flights`, with keys."""
+    return make_people(tmp_path_factory.mktemp("people"))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,10 +13,19 @@ import sqlalchemy as sa
 from pydantic_core import from_json, to_json
 from sqlalchemy.engine import Engine
 
+from tremplin.canonical import canonical
 from tremplin.errors import TremplinError
 from tremplin.store import journal
 
 FIRST = "0" * 64  # what the first entry follows
+
+
+@dataclass(frozen=True)
+class Signatory:
+    """A person who is known by a key, and signs with it."""
+
+    contact: str  # their e-mail address in the charter
+    sign: Callable[[bytes], str]  # a statement -> its signature, as text
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,32 @@ class Entry:
         content["as_of"], content["recorded_at"] = self.as_of.isoformat(), self.recorded_at.isoformat()
         return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
+    def statement(self) -> bytes:
+        """What a person signs: what was done, to what, in whose name, as of when, with every fact but the signature."""
+        facts = {name: value for name, value in self.facts.items() if name != "signature"}
+        return _statement(self.kind, self.pilot, self.by, self.as_of, facts)
+
 
 def append(
-    engine: Engine, kind: str, *, identity: str, pilot: str, by: str, as_of: datetime, facts: dict[str, Any]
+    engine: Engine,
+    kind: str,
+    *,
+    identity: str,
+    pilot: str,
+    by: str,
+    as_of: datetime,
+    facts: dict[str, Any],
+    signed_by: Signatory | None = None,
 ) -> Entry:
     """Write one fact; the same ``identity`` again writes nothing and gives the entry that is there.
 
-    ``recorded_at`` is the real clock: when something was written down is not a parameter.
+    ``recorded_at`` is the real clock: when something was written down is not a parameter. A fact that a person answers for
+    is signed, even where it is known already: only the holder of the key comes so far.
     """
     facts = from_json(to_json(facts, fallback=str, inf_nan_mode="null"))  # as the store gives them back
+    if signed_by:
+        facts["contact"] = signed_by.contact
+        facts["signature"] = signed_by.sign(_statement(kind, pilot, by, as_of, facts))
     identity = f"{pilot}:{kind}:{identity}"
     for _attempt in range(20):
         with engine.begin() as connection:
@@ -103,3 +130,8 @@ def verify(engine: Engine) -> list[str]:
             problems.append(f"entry {entry.number} ({entry.kind}) was changed after it was written")
         previous, number = entry.hash, entry.number
     return problems
+
+
+def _statement(kind: str, pilot: str, by: str, as_of: datetime, facts: dict[str, Any]) -> bytes:
+    said = {"action": kind, "pilot": pilot, "by": by, "as_of": as_of.astimezone(UTC).isoformat()}
+    return canonical({**said, "facts": facts})

@@ -65,6 +65,7 @@ class Gate(Strict):
     site_minimum_rows: Count
     calibration_limit: Share  # expected calibration error
     parity_limit: Annotated[float, Field(gt=0)]  # largest |ONNX - trained pipeline| of a probability
+    approval_days: Days  # how long a person's go holds before it must be given again
 
 
 class Rollout(Strict):

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     releases: Path = Path()
     signing_key: Path = Path()
     release_public_key: Path = Path()
+    allowed_signers: Path = Field(
+        default=Path(), description="whose key is whose, in OpenSSH's format; kept outside the repository"
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -52,6 +55,7 @@ class Settings(BaseSettings):
             ("releases", "releases"),
             ("signing_key", "keys/release.key"),
             ("release_public_key", "keys/release.pub"),
+            ("allowed_signers", "keys/allowed_signers"),
         ):
             given: Path = getattr(self, name)
             setattr(self, name, (self.root / given).resolve() if given != Path() else self.home / default)

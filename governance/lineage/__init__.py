@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from governance.identity import read_signers
 from governance.lineage.links import Link, Trace
 from governance.lineage.records import answered, approved, outcome, released
 from governance.lineage.registry import in_registry
@@ -45,6 +46,6 @@ def trace(settings: Settings, engine: Engine, prediction_id: str) -> Trace:
             answered(prediction, release),
             released(prediction, release),
             *in_registry(settings, release.manifest),
-            approved(engine, release.manifest),
+            approved(engine, release, read_signers(settings.allowed_signers)),
         ]
     return Trace(prediction=prediction_id, links=[*links, outcome(engine, prediction)])

@@ -8,10 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from governance.approvals import expired
+from governance.identity import Signer, signature_problem
 from governance.lineage.links import Link
 from tremplin import journal
 from tremplin.contract import Contract, load_contract
-from tremplin.release import Manifest, Release
+from tremplin.release import Release
 from tremplin.store import outcomes
 
 CLOSE = 1e-6  # of a probability: the server may compute with another library than ONNX Runtime
@@ -61,8 +63,9 @@ def released(prediction: dict[str, Any], release: Release) -> Link:
     return Link(name="release", value=release.id, verified=same, detail=detail)
 
 
-def approved(engine: Engine, manifest: Manifest) -> Link:
-    """The go of a person, in the journal, against what it covers."""
+def approved(engine: Engine, release: Release, signers: list[Signer]) -> Link:
+    """The go of a person, in the journal: what it covers, whose key signed it, and whether it held when the release was made."""
+    manifest = release.manifest
     decision = manifest.go_no_go
     value = f"{decision.by}, {decision.role}" + (" (stand-in of the demo)" if decision.stand_in else "")
     entry = next(
@@ -90,7 +93,16 @@ def approved(engine: Engine, manifest: Manifest) -> Link:
     if differing or problems:
         detail = "; ".join(problems) or f"it covers another {', '.join(differing)}"
         return Link(name="approval", value=value, verified=False, detail=detail)
-    detail = f"journal entry {entry.number} of {entry.as_of:%Y-%m-%d} covers lock, verdict and model; the chain was verified"
+    if problem := signature_problem(entry, signers):
+        return Link(name="approval", value=value, verified=False, detail=problem)
+    made = journal.entries(engine, pilot=manifest.pilot, kind="release")
+    if any(expired(entry, e.as_of) for e in made if e.facts["release"] == release.id):
+        detail = f"it had expired on {entry.facts['expires']} when the release was made"
+        return Link(name="approval", value=value, verified=False, detail=detail)
+    detail = (
+        f"journal entry {entry.number} of {entry.as_of:%Y-%m-%d} covers lock, verdict and model, and is signed by a key of "
+        f"{said['contact']}; the chain was verified"
+    )
     return Link(name="approval", value=value, verified=True, detail=detail)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.people import People
 from tests.pipelines.lamp_town import Town
 from tests.tremplin_cli import AS_OF, copy_of, tremplin
 from tremplin.cli import main
@@ -27,8 +28,8 @@ Cli = Callable[..., Answer]
 
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """``cli(root, *words)``: what ``tremplin WORDS`` does in ``root``."""
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], people: People) -> Cli:
+    """``cli(root, *words)``: what ``tremplin WORDS`` does in ``root``, where the people of the charter have keys."""
 
     def call(root: Path, *words: str) -> Answer:
         for name in (
@@ -38,6 +39,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
             monkeypatch.setenv(name, "")
             monkeypatch.delenv(name)
         monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("TREMPLIN_ALLOWED_SIGNERS", str(people.signers))
         monkeypatch.chdir(root)
         monkeypatch.setattr(sys, "argv", ["tremplin", *words])
         capsys.readouterr()
@@ -53,11 +55,13 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture(scope="session")
-def released(lamp_run: Town, tmp_path_factory: pytest.TempPathFactory) -> Town:
+def released(lamp_run: Town, people: People, tmp_path_factory: pytest.TempPathFactory) -> Town:
     """After the first go: version 1 of `lamps` is approved and live."""
     made = copy_of(lamp_run, tmp_path_factory.mktemp("released") / "checkout")
+    key = str(people.key("Camille Laurent"))
     done = tremplin(
-        made.root, "--pilot", "lamps", "approve", "1", "--by", "Camille Laurent", "--as-of", AS_OF
-    )
+        made.root, "--pilot", "lamps", "approve", "1", "--key", key, "--as-of", AS_OF,
+        TREMPLIN_ALLOWED_SIGNERS=str(people.signers),
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return made

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
 
-from governance.approvals import approve
+from governance.approvals import approve, expired
+from governance.identity import read_signers, signature_problem
+from tests.people import STRANGER, People, contact
 from tests.results import AS_OF
 from tremplin import journal
 from tremplin.canonical import digest
@@ -15,7 +19,7 @@ from tremplin.errors import TremplinError
 from tremplin.journal import Entry
 from tremplin.pilot import Pilot
 
-MODEL, LOCK = "a" * 64, "b" * 64
+MODEL, LOCK, COMMIT = "a" * 64, "b" * 64, "c" * 40
 
 
 def verdict(**changed: Any) -> dict[str, Any]:
@@ -28,89 +32,148 @@ def verdict(**changed: Any) -> dict[str, Any]:
     return {**passed, **changed}
 
 
-def approved(engine: Engine, pilot: Pilot, **changed: Any) -> Entry:
-    said = changed.pop("verdict", verdict())
-    given = {
-        "version": 3, "by": "Camille Laurent", "as_of": AS_OF, "lock_hash": LOCK, "verdict": said,
-        "verdict_hash": digest(said), "model_hash": MODEL,
-    }  # fmt: skip
-    return approve(engine, pilot, **{**given, **changed})
+class Desk:
+    """Where people of the charter of `flights` approve version 3 with their keys."""
+
+    def __init__(self, engine: Engine, pilot: Pilot, people: People) -> None:
+        self.engine, self.pilot, self.people = engine, pilot, people
+
+    def approve(self, by: str = "Camille Laurent", **changed: Any) -> Entry:
+        said = changed.pop("verdict", verdict())
+        given = {
+            "version": 3, "authors": (), "as_of": AS_OF, "commit": COMMIT, "lock_hash": LOCK, "verdict": said,
+            "verdict_hash": digest(said), "model_hash": MODEL,
+        }  # fmt: skip
+        return approve(self.engine, self.pilot, by=self.people.signatory(by), **{**given, **changed})
+
+    def with_ines(self, **changed: Any) -> Desk:
+        """The same with another Ines Moreau in the charter."""
+        people = [
+            person.model_copy(update=changed) if person.name == "Ines Moreau" else person
+            for person in self.pilot.charter.people
+        ]
+        charter = self.pilot.charter.model_copy(update={"people": people})
+        file = self.pilot.file.model_copy(update={"charter": charter})
+        return Desk(self.engine, replace(self.pilot, file=file), self.people)
 
 
-def test_an_approval_is_an_entry_that_covers_exact_hashes(engine: Engine, pilot: Pilot) -> None:
-    entry = approved(engine, pilot)
+@pytest.fixture
+def desk(engine: Engine, pilot: Pilot, people: People) -> Desk:
+    return Desk(engine, pilot, people)
+
+
+def test_an_approval_is_an_entry_that_covers_exact_hashes(desk: Desk) -> None:
+    entry = desk.approve()
     assert (entry.kind, entry.by, entry.as_of) == ("approval", "Camille Laurent", AS_OF)
+    signature = entry.facts.pop("signature")
+    assert signature.startswith("-----BEGIN SSH SIGNATURE-----")
     assert entry.facts == {
         "version": 3, "lock_hash": LOCK, "verdict_hash": digest(verdict()), "model_hash": MODEL, "role": "product owner",
-        "stand_in": False,
+        "stand_in": False, "commit": COMMIT, "expires": "2013-07-31T00:00:00+00:00", "contact": contact("Camille Laurent"),
     }  # fmt: skip
-    assert journal.verify(engine) == []
+    assert journal.verify(desk.engine) == []
 
 
-def test_approving_twice_is_one_approval(engine: Engine, pilot: Pilot) -> None:
-    assert approved(engine, pilot) == approved(engine, pilot)
-    assert len(journal.entries(engine)) == 1
+def test_approving_twice_is_one_approval_while_the_first_one_holds(desk: Desk) -> None:
+    first = desk.approve()
+    assert desk.approve() == desk.approve(as_of=AS_OF + timedelta(days=29)) == first
+    second = desk.approve(as_of=AS_OF + timedelta(days=30))
+    assert second.number == 2
+    assert second.facts["expires"] == "2013-08-30T00:00:00+00:00"
+    assert desk.approve(as_of=AS_OF + timedelta(days=31)) == second
+    assert not expired(first, AS_OF + timedelta(days=29))
+    assert expired(first, AS_OF + timedelta(days=30))
 
 
 @pytest.mark.parametrize(
     "changed", [{"by": "Ines Moreau"}, {"lock_hash": "c" * 64}, {"version": 4}, {"stand_in": True}], ids=str
 )
-def test_anything_else_is_another_approval(engine: Engine, pilot: Pilot, changed: dict[str, Any]) -> None:
-    approved(engine, pilot)
-    approved(engine, pilot, **changed)
-    assert len(journal.entries(engine)) == 2
+def test_anything_else_is_another_approval(desk: Desk, changed: dict[str, Any]) -> None:
+    desk.approve()
+    desk.approve(**changed)
+    assert len(journal.entries(desk.engine)) == 2
 
 
-def test_the_author_cannot_approve_their_own_model(engine: Engine, pilot: Pilot) -> None:
-    with pytest.raises(
-        TremplinError, match="Noor Haddad is an author of flights and cannot approve their own model"
-    ):
-        approved(engine, pilot, by="Noor Haddad")
-    people = [
-        person.model_copy(update={"may": ["author", "approve"]}) if person.name == "Ines Moreau" else person
-        for person in pilot.charter.people
-    ]
-    charter = pilot.charter.model_copy(update={"people": people})
-    both = Pilot(pilot.name, pilot.folder, pilot.file.model_copy(update={"charter": charter}), pilot.contract)
-    with pytest.raises(TremplinError, match=r"Ines Moreau is an author .* Who may approve: Camille Laurent"):
-        approved(engine, both, by="Ines Moreau")
-    assert journal.entries(engine) == []
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"by": "Ines Moreau"},
+        {"as_of": AS_OF + timedelta(days=9)},
+        {"pilot": "support"},
+        {"facts": {"expires": "2033-01-01T00:00:00+00:00"}},
+        {"facts": {"model_hash": "c" * 64}},
+        {"facts": {"contact": contact("Ines Moreau")}},
+        {"facts": {"signature": None}},
+    ],
+    ids=str,
+)
+def test_the_signature_is_of_everything_the_approval_says(desk: Desk, spoil: dict[str, Any]) -> None:
+    entry, signers = desk.approve(), read_signers(desk.people.signers)
+    assert signature_problem(entry, signers) is None
+    changed = {**spoil, "facts": {**entry.facts, **spoil.get("facts", {})}}
+    assert signature_problem(replace(entry, **changed), signers)
 
 
-def test_who_may_not_is_told_who_may(engine: Engine, pilot: Pilot) -> None:
-    with pytest.raises(
-        TremplinError, match=r"'A Stranger' is not in the charter of flights\. Who may approve: Camille"
-    ):
-        approved(engine, pilot, by="A Stranger")
-    people = [
-        person.model_copy(update={"may": ["halt"]}) if person.name == "Ines Moreau" else person
-        for person in pilot.charter.people
-    ]
-    charter = pilot.charter.model_copy(update={"people": people})
-    fewer = Pilot(
-        pilot.name, pilot.folder, pilot.file.model_copy(update={"charter": charter}), pilot.contract
+def test_another_persons_signature_is_not_this_ones(desk: Desk) -> None:
+    entry = desk.approve()
+    forged = desk.people.signatory("Noor Haddad").sign(entry.statement())
+    problem = signature_problem(
+        replace(entry, facts={**entry.facts, "signature": forged}), read_signers(desk.people.signers)
     )
+    assert problem == "noor.haddad@airline.example signed it, in another's name"
+
+
+def test_the_author_cannot_approve_whatever_else_they_may(desk: Desk) -> None:
+    with pytest.raises(
+        TremplinError, match=r"noor\.haddad@airline\.example is an author of flights and cannot approve"
+    ):
+        desk.approve("Noor Haddad")
+    both = desk.with_ines(may=["author", "approve"])
+    with pytest.raises(TremplinError, match=r"ines.* is an author .* Who may approve: Camille Laurent\."):
+        both.approve("Ines Moreau")
+    noor_by_another_name = desk.with_ines(contact=contact("Noor Haddad"))
+    with pytest.raises(TremplinError, match=r"noor.* is an author .* Who may approve: Camille Laurent\."):
+        noor_by_another_name.approve("Noor Haddad")
+    assert journal.entries(desk.engine) == []
+
+
+def test_who_changed_the_pilot_cannot_approve_it(desk: Desk) -> None:
+    others = {contact("Noor Haddad"), contact("Ines Moreau").upper()}
+    with pytest.raises(TremplinError, match=r"Ines Moreau changed flights since .* says git"):
+        desk.approve("Ines Moreau", authors=others)
+    assert desk.approve(authors=others).by == "Camille Laurent"
+
+
+def test_who_may_not_is_told_who_may(desk: Desk) -> None:
+    gone = desk.with_ines(contact="ines@elsewhere.example")
+    with pytest.raises(
+        TremplinError, match=r"ines\.moreau@.* is not in the charter of flights\. Who may approve it: Camille"
+    ):
+        gone.approve("Ines Moreau")
     with pytest.raises(TremplinError, match=r"Ines Moreau \(head of operations control\) may not approve"):
-        approved(engine, fewer, by="Ines Moreau")
+        desk.with_ines(may=["halt"]).approve("Ines Moreau")
+    with pytest.raises(TremplinError, match="Nobody enrolled the key SHA256:"):
+        desk.approve(STRANGER)
+    assert journal.entries(desk.engine) == []
 
 
-def test_a_blocked_model_cannot_be_approved_by_anybody(engine: Engine, pilot: Pilot) -> None:
+def test_a_blocked_model_cannot_be_approved_by_anybody(desk: Desk) -> None:
     blocked = verdict(
         passed=False, checks=[{"id": "parity", "passed": True}, {"id": "sites", "passed": False}]
     )
     with pytest.raises(TremplinError, match=r"Version 3 of flights was blocked by the gate \(sites\)"):
-        approved(engine, pilot, verdict=blocked)
+        desk.approve(verdict=blocked)
     with pytest.raises(TremplinError, match="blocked by the gate"):
-        approved(engine, pilot, verdict={**blocked, "passed": True})
-    assert journal.entries(engine) == []
+        desk.approve(verdict={**blocked, "passed": True})
+    assert journal.entries(desk.engine) == []
 
 
-def test_a_verdict_that_was_changed_or_is_of_another_model_is_refused(engine: Engine, pilot: Pilot) -> None:
+def test_a_verdict_that_was_changed_or_is_of_another_model_is_refused(desk: Desk) -> None:
     with pytest.raises(TremplinError, match="The verdict is not the one of its hash"):
-        approved(engine, pilot, verdict_hash="0" * 64)
+        desk.approve(verdict_hash="0" * 64)
     with pytest.raises(
         TremplinError, match="The verdict is of the model cccccccccccc of flights, not of aaaaaaaaaaaa"
     ):
-        approved(engine, pilot, verdict=verdict(model_hash="c" * 64))
+        desk.approve(verdict=verdict(model_hash="c" * 64))
     with pytest.raises(TremplinError, match="of another, not of"):
-        approved(engine, pilot, verdict=verdict(pilot="another"))
+        desk.approve(verdict=verdict(pilot="another"))

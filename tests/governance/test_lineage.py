@@ -22,6 +22,7 @@ from pipelines.deployment import journal_verdict, make_release
 from pipelines.gate import gate
 from pipelines.recording import attach_verdict, record
 from pipelines.verdict import facts, verdict_hash
+from tests.people import make_people
 from tests.results import AS_OF, Result
 from tremplin.errors import TremplinError
 from tremplin.onnx_model import OnnxModel
@@ -56,15 +57,16 @@ class Served:
 def original(honest_result: Result, empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
     result = honest_result.copy(tmp_path_factory.mktemp("served"))
     settings, pilot, paths = result.settings, result.pilot, result.paths
-    settings.home.mkdir(parents=True)
+    people = make_people(settings.allowed_signers.parent)
     shutil.copy(empty_mlflow, settings.home / "mlflow.db")
     engine = open_store(settings)
     verdict = gate(pilot, paths, champion=None, as_of=AS_OF)
     recorded = attach_verdict(record(pilot, paths, settings, as_of=AS_OF), verdict, settings)
     journal_verdict(engine, verdict, recorded=recorded)
     approval = approve(
-        engine, pilot, version=recorded.model_version, by="Camille Laurent", as_of=AS_OF, lock_hash=recorded.result_hash,
-        verdict=facts(verdict), verdict_hash=verdict_hash(verdict), model_hash=recorded.model_hash, stand_in=True,
+        engine, pilot, version=recorded.model_version, by=people.signatory("Camille Laurent"), authors=(), as_of=AS_OF,
+        commit=recorded.commit, lock_hash=recorded.result_hash, verdict=facts(verdict), verdict_hash=verdict_hash(verdict),
+        model_hash=recorded.model_hash, stand_in=True,
     )  # fmt: skip
     modeling, evaluation = (
         json.loads(paths.report(number, name).read_text("utf-8"))
@@ -75,8 +77,9 @@ def original(honest_result: Result, empty_mlflow: Path, tmp_path_factory: pytest
         verdict=facts(verdict), approval=approval,
     )  # fmt: skip
     release = make_release(
-        pilot, paths, settings, engine, recorded=recorded, verdict=verdict, approval=approval, card=card
-    )
+        pilot, paths, settings, engine,
+        recorded=recorded, verdict=verdict, approval=approval, as_of=AS_OF, card=card,
+    )  # fmt: skip
     row = json.loads((paths.model / "profile.json").read_text("utf-8"))["smoke"]["rows"][0]
     columns = {feature.name: [row[feature.name]] for feature in pilot.contract.features}
     score = float(OnnxModel(paths.model / "model.onnx", pilot.contract).score(columns)[0])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.people import make_people
 from tests.pipelines.lamp_town import Town
 from tests.tremplin_cli import AS_OF, begun, copy_of, start, tremplin
 from tremplin import journal
@@ -60,7 +61,8 @@ def test_a_locked_store_is_an_error_that_says_so_and_the_command_can_be_repeated
     lamp_run: Town, tmp_path: Path
 ) -> None:
     town = copy_of(lamp_run, tmp_path / "checkout")
-    approve = ("--pilot", "lamps", "approve", "1", "--by", "Camille Laurent", "--as-of", AS_OF)
+    key = make_people(town.root / ".tremplin" / "keys").key("Camille Laurent")
+    approve = ("--pilot", "lamps", "approve", "1", "--key", str(key), "--as-of", AS_OF)
     other = sqlite3.connect(town.root / ".tremplin" / "store.db", isolation_level=None)
     other.execute("begin exclusive")
     locked = tremplin(town.root, *approve)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pipelines.deployment import journal_verdict, make_release
 from pipelines.gate import gate
 from pipelines.recording import Recorded
 from pipelines.verdict import Verdict, facts, verdict_hash
+from tests.people import People
 from tests.results import AS_OF, Result
 from tremplin import journal, live
 from tremplin.errors import TremplinError
@@ -27,8 +29,8 @@ from tremplin.store import open_store
 class Approved:
     """A result that was judged and approved, ready to be released."""
 
-    def __init__(self, result: Result, verdict: Verdict) -> None:
-        self.result, self.verdict = result, verdict
+    def __init__(self, result: Result, verdict: Verdict, people: People) -> None:
+        self.result, self.verdict, self.people = result, verdict, people
         self.settings = result.settings
         self.engine: Engine = open_store(self.settings)
         self.recorded = Recorded(
@@ -45,14 +47,14 @@ class Approved:
             "model_hash": self.recorded.model_hash,
         }
         return approve(
-            self.engine, self.result.pilot, version=1, by="Camille Laurent", as_of=AS_OF, verdict=facts(self.verdict),
-            stand_in=True, **{**given, **changed},
+            self.engine, self.result.pilot, version=1, by=self.people.signatory("Camille Laurent"), authors=(), as_of=AS_OF,
+            commit=self.recorded.commit, verdict=facts(self.verdict), stand_in=True, **{**given, **changed},
         )  # fmt: skip
 
-    def release(self) -> Release:
+    def release(self, as_of: datetime = AS_OF) -> Release:
         return make_release(
             self.result.pilot, self.result.paths, self.settings, self.engine,
-            recorded=self.recorded, verdict=self.verdict, approval=self.approval, card="# Card\n",
+            recorded=self.recorded, verdict=self.verdict, approval=self.approval, as_of=as_of, card="# Card\n",
         )  # fmt: skip
 
 
@@ -62,8 +64,8 @@ def verdict(honest_result: Result) -> Verdict:
 
 
 @pytest.fixture
-def approved(honest_result: Result, verdict: Verdict, tmp_path: Path) -> Approved:
-    return Approved(honest_result.copy(tmp_path / "copy"), verdict)
+def approved(honest_result: Result, verdict: Verdict, people: People, tmp_path: Path) -> Approved:
+    return Approved(honest_result.copy(tmp_path / "copy"), verdict, people)
 
 
 def test_the_release_holds_the_evaluated_bytes_and_says_who_answers(approved: Approved) -> None:
@@ -184,6 +186,17 @@ def test_what_differs_from_the_approval_is_not_released(
         approved.release()
     assert not approved.settings.releases.exists()
     assert journal.entries(approved.engine, kind="release") == []
+
+
+def test_an_approval_that_expired_is_not_released(approved: Approved) -> None:
+    days = timedelta(days=approved.result.pilot.file.gate.approval_days)
+    with pytest.raises(
+        TremplinError,
+        match=r"Camille Laurent's approval of 2013-07-01 expired on 2013-07-31 .* Ask for a new one",
+    ):
+        approved.release(AS_OF + days)
+    assert not approved.settings.releases.exists()
+    assert approved.release(AS_OF + days - timedelta(seconds=1)).path.exists()
 
 
 def test_outside_development_a_key_is_given_and_never_made(approved: Approved) -> None:

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from sqlalchemy.engine import Engine
 
+    from tremplin.journal import Signatory
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for scripts.")]
 AsOf = Annotated[
     str | None, typer.Option("--as-of", help="What was known then: 2013-07-01 or a full time. Default: now.")
+]
+Key = Annotated[
+    Path, typer.Option("--key", help="Your SSH key (Ed25519), or its .pub where the ssh-agent holds it.")
 ]
 
 
@@ -61,6 +66,12 @@ class Context:
         from rich.console import Console
 
         return Console(highlight=False)
+
+    def signatory(self, key: Path) -> Signatory:
+        """Who the key says it is, now."""
+        from governance.identity import identify
+
+        return identify(key, self.settings.allowed_signers, datetime.now(UTC))
 
     def moment(self, as_of: str | None) -> datetime:
         """``--as-of`` as an aware time; a day means its midnight in the pilot's zone. Without it, now.

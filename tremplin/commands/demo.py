@@ -15,6 +15,7 @@ import typer
 
 from pipelines.prefect_server import calling_flows, failed_runs
 from tremplin import journal, live
+from tremplin.charter import Person
 from tremplin.commands.context import context
 from tremplin.commands.demo_story import WAITING_SECONDS, Story
 from tremplin.errors import TremplinError
@@ -135,9 +136,16 @@ def go_live(world: World, version: int) -> None:
     with story.chapter("Go/no-go, signed release, server"):
         owner = approver(world)
         release = approve_and_release(
-            given.settings, given.store, version, by=owner, as_of=world.answered_until, stand_in=True
+            given.settings,
+            given.store,
+            version,
+            by=world.stand_in(owner.contact),
+            as_of=world.answered_until,
+            stand_in=True,
         )
-        story.tell(f"{owner} approves version {version} [yellow](the demo's stand-in for a person)[/]")
+        story.tell(
+            f"{owner.name} approves version {version} [yellow](the demo's stand-in signs, with a key of its own)[/]"
+        )
         story.tell(f"release [bold]{release.id}[/], signed, live for everybody: the first has nobody to meet")
         world.start_model_server()
         story.tell(f"server on {world.url} (its pages: {world.url}/docs)")
@@ -177,10 +185,10 @@ def retrained(world: World, due: datetime) -> str:
         owner = approver(world)
         version = int(entry.facts["version"])
         release = approve_and_release(
-            given.settings, given.store, version, by=owner, as_of=due, stand_in=True
+            given.settings, given.store, version, by=world.stand_in(owner.contact), as_of=due, stand_in=True
         )
         story.tell(
-            f"{owner} approves version {version} [yellow](stand-in)[/]; release [bold]{release.id}[/] is the challenger"
+            f"{owner.name} approves version {version} [yellow](stand-in)[/]; release [bold]{release.id}[/] is the challenger"
         )
     return release.id
 
@@ -288,11 +296,9 @@ def months(world: World) -> Iterator[tuple[datetime, datetime]]:
         day = following
 
 
-def approver(world: World) -> str:
+def approver(world: World) -> Person:
     """The first person of the charter who may approve."""
-    return next(
-        p.name for p in world.given.pilot.charter.people if "approve" in p.may and "author" not in p.may
-    )
+    return next(p for p in world.given.pilot.charter.people if "approve" in p.may and "author" not in p.may)
 
 
 def current(world: World) -> live.Live:

@@ -14,11 +14,14 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from governance.identity import enrol
+from governance.keys import make_key
 from pipelines.prefect_server import Children, end_orphans, free_port, start_server
 from tremplin import live
 from tremplin.commands.context import Context
 from tremplin.commands.demo_story import Story
 from tremplin.errors import TremplinError
+from tremplin.journal import Signatory
 from tremplin.settings import Settings, load_settings
 from tremplin.workspace import make_workspace, same_code
 
@@ -66,6 +69,12 @@ class World:
     def midnight(self, day: date) -> datetime:
         """The beginning of a day where the pilot lives."""
         return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.given.pilot.file.data.timezone))
+
+    def stand_in(self, contact: str) -> Signatory:
+        """A stand-in for the person of that contact: a key of its own, enrolled in this workspace and nowhere else."""
+        key = self.settings.home / "keys" / "stand-in"
+        enrol(self.settings.allowed_signers, contact, make_key(key))
+        return self.given.signatory(key)
 
     def start_model_server(self) -> None:
         """The server, in a process of its own; until it is ready."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from tremplin import journal, live
-from tremplin.commands.context import AsJson, AsOf, Context, context, print_json
+from tremplin.commands.context import AsJson, AsOf, Context, Key, context, print_json
 from tremplin.errors import TremplinError
 
 
@@ -43,7 +43,7 @@ def run(ctx: typer.Context, as_of: AsOf = None, as_json: AsJson = False) -> None
         f"version {known.facts['version']} of {given.pilot.name}, as of {known.as_of:%Y-%m-%d}"
     )
     if verdict.passed:
-        given.console.print(f"next: tremplin approve {known.facts['version']} --by NAME")
+        given.console.print(f"next: tremplin approve {known.facts['version']} --key ~/.ssh/id_ed25519")
 
 
 def snapshot_time(given: Context) -> datetime:
@@ -84,19 +84,26 @@ def settled(given: Context, moment: datetime) -> journal.Entry | None:
 def approve(
     ctx: typer.Context,
     version: Annotated[int, typer.Argument(help="Number of the registered model version.")],
-    by: Annotated[str, typer.Option(help="Name of a person of the charter who may approve.")],
+    key: Key,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """Approve a version that passed the gate: its release is made and signed, and it goes live or becomes the challenger.
 
-    Example: `tremplin approve 1 --by "Camille Laurent"`
+    Who approves is who the key belongs to, by the list that `tremplin identity show` shows.
+
+    Example: `tremplin approve 1 --key ~/.ssh/id_ed25519`
     """
     from tremplin.commands.releasing import approve_and_release
 
     given = context(ctx)
+    moment = given.moment(as_of)
+    if moment > datetime.now(UTC):
+        raise TremplinError(
+            f"--as-of {as_of} has not come yet: an approval of the future would outlive its days."
+        )
     release = approve_and_release(
-        given.settings, given.store, version, by=by, as_of=given.moment(as_of), stand_in=False
+        given.settings, given.store, version, by=given.signatory(key), as_of=moment, stand_in=False
     )
     if as_json:
         print_json(

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from tremplin import journal
 from tremplin.errors import TremplinError
+from tremplin.journal import Signatory
 from tremplin.lock import result_hash
 from tremplin.paths import Paths
 from tremplin.pilot import load_pilot
@@ -18,14 +19,16 @@ from tremplin.settings import Settings
 
 
 def approve_and_release(
-    settings: Settings, engine: Engine, version: int, *, by: str, as_of: datetime, stand_in: bool
+    settings: Settings, engine: Engine, version: int, *, by: Signatory, as_of: datetime, stand_in: bool
 ) -> Release:
-    """Approve ``version`` in ``by``'s name, make its release, and start its rollout (the first goes live at once).
+    """Approve ``version`` with ``by``'s key, make its release, and start its rollout (the first goes live at once).
 
     Raises:
         TremplinError: the person may not, the gate did not pass, or the result is not on this machine any more.
     """
     from governance.approvals import approve
+    from governance.authorship import authors_since
+    from governance.identity import read_signers, signature_problem
     from governance.model_card import model_card
     from pipelines.deployment import make_release
     from pipelines.flows import set_live_aliases
@@ -43,13 +46,21 @@ def approve_and_release(
         pilot,
         version=version,
         by=by,
+        authors=authors_since(
+            settings.root, pilot.name, last_approved(engine, pilot.name, version), recorded.commit
+        ),
         as_of=as_of,
+        commit=recorded.commit,
         lock_hash=recorded.result_hash,
         verdict=said.facts["verdict"],
         verdict_hash=said.facts["verdict_hash"],
         model_hash=recorded.model_hash,
         stand_in=stand_in,
     )
+    if problem := signature_problem(approval, read_signers(settings.allowed_signers)):
+        raise TremplinError(
+            f"No release of version {version} of {pilot.name}: its approval is no proof. {problem}."
+        )
     card = model_card(
         pilot,
         version=version,
@@ -61,14 +72,27 @@ def approve_and_release(
         approval=approval,
     )
     release = make_release(
-        pilot, paths, settings, engine, recorded=recorded, verdict=verdict, approval=approval, card=card
+        pilot,
+        paths,
+        settings,
+        engine,
+        recorded=recorded,
+        verdict=verdict,
+        approval=approval,
+        as_of=as_of,
+        card=card,
     )
-    start_rollout(engine, pilot, release.id, by=by, as_of=as_of)
-    tag_version(
-        settings, pilot.name, version, {"release": release.id, "approval": approval.hash, "approved_by": by}
-    )
+    start_rollout(engine, pilot, release.id, by=approval.by, as_of=as_of)
+    tags = {"release": release.id, "approval": approval.hash, "approved_by": approval.by}
+    tag_version(settings, pilot.name, version, tags)
     set_live_aliases(settings, engine, pilot.name)
     return release
+
+
+def last_approved(engine: Engine, pilot: str, version: int) -> str | None:
+    """Commit of the version that was approved last before this one; None for the first."""
+    approvals = journal.entries(engine, pilot=pilot, kind="approval")
+    return next((str(e.facts["commit"]) for e in reversed(approvals) if e.facts["version"] != version), None)
 
 
 def verdict_of(engine: Engine, pilot: str, version: int) -> journal.Entry:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tremplin import live
-from tremplin.commands.context import AsJson, AsOf, Context, context, print_json
+from tremplin.commands.context import AsJson, AsOf, Context, Key, context, print_json
 from tremplin.errors import TremplinError
+from tremplin.journal import Signatory
 
 app = typer.Typer(
     help="Bring a challenger to its users in waves, halt it, take it back.", no_args_is_help=True
 )
 
-By = Annotated[str, typer.Option(help="Name of a person of the charter who may do this.")]
 Why = Annotated[str, typer.Option(help="Why, in a sentence for the journal.")]
 
 
@@ -44,12 +45,15 @@ def next_wave(
 
 
 @app.command()
-def halt(ctx: typer.Context, by: By, reason: Why, as_of: AsOf = None, as_json: AsJson = False) -> None:
-    """Everybody back to the champion, within seconds. Example: `tremplin rollout halt --by "Ines Moreau" --reason "…"`."""
+def halt(ctx: typer.Context, key: Key, reason: Why, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Everybody back to the champion, within seconds. Example: `tremplin rollout halt --key ~/.ssh/id_ed25519 --reason "…"`."""
     from pipelines import rollout
 
-    given = allowed(ctx, by, "halt")
-    state = rollout.halt(given.store, given.pilot, by=by, as_of=given.moment(as_of), reason=reason)
+    given = context(ctx)
+    by, signed_by = may_halt(given, key)
+    state = rollout.halt(
+        given.store, given.pilot, by=by, as_of=given.moment(as_of), reason=reason, signed_by=signed_by
+    )
     report(
         given,
         {"done": "halted", **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]},
@@ -58,18 +62,27 @@ def halt(ctx: typer.Context, by: By, reason: Why, as_of: AsOf = None, as_json: A
 
 
 @app.command()
-def rollback(ctx: typer.Context, by: By, reason: Why, as_of: AsOf = None, as_json: AsJson = False) -> None:
+def rollback(ctx: typer.Context, key: Key, reason: Why, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Take back the challenger, or the champion if none is on its way: model, threshold and contract together.
 
-    Example: `tremplin rollout rollback --by "Ines Moreau" --reason "too many needless calls"`
+    Example: `tremplin rollout rollback --key ~/.ssh/id_ed25519 --reason "too many needless calls"`
     """
     from pipelines import rollout
     from pipelines.flows import set_live_aliases
 
-    given = allowed(ctx, by, "halt")
+    given = context(ctx)
+    by, signed_by = may_halt(given, key)
     before = now(given)
     taken = before.challenger or before.champion
-    state = rollout.rollback(given.store, given.pilot, taken, by=by, as_of=given.moment(as_of), reason=reason)
+    state = rollout.rollback(
+        given.store,
+        given.pilot,
+        taken,
+        by=by,
+        as_of=given.moment(as_of),
+        reason=reason,
+        signed_by=signed_by,
+    )
     set_live_aliases(given.settings, given.store, given.pilot.name)
     report(
         given,
@@ -88,14 +101,12 @@ def now(given: Context) -> live.Live:
     return known[1]
 
 
-def allowed(ctx: typer.Context, by: str, permission: str) -> Context:
-    """The context, if the charter lets ``by`` do it."""
-    given = context(ctx)
-    person = given.pilot.charter.person(by)
-    if person is None or permission not in person.may:
-        able = ", ".join(p.name for p in given.pilot.charter.people if permission in p.may) or "nobody"
-        raise TremplinError(f"{by!r} may not {permission} {given.pilot.name}. Who may: {able}.")
-    return given
+def may_halt(given: Context, key: Path) -> tuple[str, Signatory]:
+    """Name and signature of the person whose key it is, if the charter lets them halt."""
+    from governance.identity import allowed
+
+    signatory = given.signatory(key)
+    return allowed(given.pilot.charter, signatory.contact, "halt", given.pilot.name).name, signatory
 
 
 def report(given: Context, done: dict[str, object], *, as_json: bool) -> None:

@@ -1,0 +1,225 @@
+"""Whose key it is: the list of signers that the IT department keeps, in OpenSSH's format ``allowed_signers``.
+
+The list lies outside the repository: whoever may edit a charter cannot make themselves somebody else. What a person may do
+is in the charter; the two meet at the contact, which is the principal of the key. Source of the format: ssh-keygen(1).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from governance.keys import open_key, public_line
+from governance.signatures import KIND, NAMESPACE, fingerprint, signing_key
+from tremplin.charter import Charter, Permission, Person
+from tremplin.errors import TremplinError
+from tremplin.journal import Entry, Signatory
+
+LINE = re.compile(
+    r'(?P<contacts>\S+)\s+(?:(?P<options>[a-z-]+(?:="[^"]*")?(?:,[a-z-]+(?:="[^"]*")?)*)\s+)?'
+    r"(?P<kind>(?:ssh|ecdsa|sk)-\S+)\s+(?P<key>\S+)",
+    re.IGNORECASE,
+)
+OPTION = re.compile(r'([a-z-]+)(?:="([^"]*)")?', re.IGNORECASE)
+TIMES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+CONTACT = re.compile(r"[^\s@,*?!\"#]+@[^\s@,*?!\"#]+")  # one address; OpenSSH would take a pattern, we do not
+
+
+@dataclass(frozen=True)
+class Signer:
+    """One line of the list: a key, whose it is, from when until when."""
+
+    contact: str
+    key: str  # its public line, without a comment
+    valid_after: datetime | None
+    valid_before: datetime | None
+    namespaces: tuple[str, ...]  # empty: any
+
+    def refusal(self, at: datetime) -> str | None:
+        """Why this line does not count at that time; None if it does."""
+        name = f"{fingerprint(self.key)} of {self.contact}"
+        if self.namespaces and NAMESPACE not in self.namespaces:
+            return f"the key {name} is enrolled for {', '.join(self.namespaces)}, not for {NAMESPACE}"
+        if self.valid_after and at < self.valid_after:
+            return f"the key {name} is valid from {self.valid_after:%Y-%m-%d %H:%M} UTC on, not before"
+        if self.valid_before and at >= self.valid_before:
+            return f"the enrolment of the key {name} ended on {self.valid_before:%Y-%m-%d %H:%M} UTC"
+        return None
+
+
+def read_signers(path: Path) -> list[Signer]:
+    """The Ed25519 keys of the list; no list is an empty one, and keys of other kinds are left to others.
+
+    Raises:
+        TremplinError: a line cannot be understood; it is named.
+    """
+    if not path.exists():
+        return []
+    found = []
+    for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not text.strip() or text.startswith("#"):
+            continue
+        try:
+            found += _signers(text, path)
+        except (ValueError, TremplinError) as error:
+            raise TremplinError(
+                f"{path}:{number} is no line of allowed_signers: {error}. Mend it or remove it."
+            ) from None
+    return found
+
+
+def holder(signers: list[Signer], key: str, at: datetime) -> str:
+    """The contact of the person whose key it is at that time.
+
+    Raises:
+        TremplinError: nobody enrolled it, its time is over or has not come, or two people share it.
+    """
+    lines = [signer for signer in signers if signer.key == key]
+    if not lines:
+        raise TremplinError(
+            f"Nobody enrolled the key {fingerprint(key)}. The IT department does: `tremplin identity enrol`."
+        )
+    refusals = [refusal for signer in lines if (refusal := signer.refusal(at))]
+    contacts = sorted({signer.contact for signer in lines if signer.refusal(at) is None})
+    if not contacts:
+        said = "; ".join(refusals)
+        raise TremplinError(f"{said[0].upper()}{said[1:]}. Ask the IT department to enrol it anew.")
+    if len(contacts) > 1:
+        raise TremplinError(
+            f"The key {fingerprint(key)} is enrolled for {' and '.join(contacts)}: a key is one person's. "
+            "The IT department must remove a line."
+        )
+    return contacts[0]
+
+
+def identify(key: Path, signers: Path, now: datetime) -> Signatory:
+    """Who holds the private half of ``key``, ready to sign; ``now`` is the real clock, never a time that somebody named.
+
+    Raises:
+        TremplinError: the key cannot be read, or is nobody's at that time.
+    """
+    opened = open_key(key)
+    contact = holder(read_signers(signers), opened.public, now)
+
+    def signed(message: bytes) -> str:
+        signature = opened.sign(message)
+        if signing_key(message, signature) != opened.public:
+            raise TremplinError(f"{key} did not make a signature of {fingerprint(opened.public)}. Try again.")
+        return signature
+
+    return Signatory(contact, signed)
+
+
+def allowed(charter: Charter, contact: str, permission: Permission, pilot: str) -> Person:
+    """The person of the charter with that contact.
+
+    Raises:
+        TremplinError: there is none, or they lack the permission; it says who has it.
+    """
+    people = people_of(charter, contact)
+    able = able_to(charter, permission)
+    if not people:
+        raise TremplinError(f"{contact} is not in the charter of {pilot}. Who may {permission} it: {able}.")
+    may = [person for person in people if permission in person.may]
+    if not may:
+        raise TremplinError(
+            f"{people[0].name} ({people[0].role}) may not {permission} {pilot}. Who may: {able}."
+        )
+    return may[0]
+
+
+def able_to(charter: Charter, permission: Permission) -> str:
+    """Names of those who have a permission; who may approve is never an author."""
+    found = [
+        p.name
+        for p in charter.people
+        if permission in p.may and not (permission == "approve" and is_author(charter, p.contact))
+    ]
+    return ", ".join(found) or "nobody"
+
+
+def people_of(charter: Charter, contact: str) -> list[Person]:
+    """Everybody of the charter with that contact: one person, unless the charter gives two of them the same."""
+    return [person for person in charter.people if person.contact.casefold() == contact.casefold()]
+
+
+def is_author(charter: Charter, contact: str) -> bool:
+    """Whether the charter names them as an author, in whichever of their roles."""
+    return any("author" in person.may for person in people_of(charter, contact))
+
+
+def signature_problem(entry: Entry, signers: list[Signer]) -> str | None:
+    """Why an entry does not prove that the person it names wrote it; None where it does."""
+    signature = entry.facts.get("signature")
+    if not isinstance(signature, str):
+        return "no person signed it"
+    key = signing_key(entry.statement(), signature)
+    if key is None:
+        return "its signature is not of what it says"
+    try:
+        contact = holder(signers, key, entry.recorded_at)
+    except TremplinError as error:
+        return str(error)
+    return None if contact == entry.facts.get("contact") else f"{contact} signed it, in another's name"
+
+
+def enrol(path: Path, contact: str, key: Path, until: datetime | None = None) -> Signer:
+    """Add a person's public key to the list, for Tremplin only; a line that is there already is not written twice.
+
+    Raises:
+        TremplinError: no contact, no public key, or the key is another person's.
+    """
+    if not CONTACT.fullmatch(contact):
+        raise TremplinError(f"{contact!r} is no contact. Give the e-mail address that the charter names.")
+    try:
+        public = public_line(key.expanduser().read_text("utf-8", "replace"), key)
+    except OSError as error:
+        raise TremplinError(f"The public key {key} cannot be read: {error.strerror}.") from None
+    known = read_signers(path)
+    others = {signer.contact for signer in known if signer.key == public and signer.contact != contact}
+    if others:
+        raise TremplinError(
+            f"{key} is the key of {', '.join(others)}: a key is one person's. {contact} needs their own."
+        )
+    before = until.astimezone(UTC).replace(microsecond=0) if until else None
+    signer = Signer(contact, public, None, before, (NAMESPACE,))
+    if signer not in known:
+        options = f'namespaces="{NAMESPACE}"' + (f',valid-before="{before:%Y%m%d%H%M%S}Z"' if before else "")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), "a") as file:
+            file.write(f"{contact} {options} {public}\n")
+    return signer
+
+
+def _signers(text: str, path: Path) -> list[Signer]:
+    line = LINE.match(text.strip())
+    if line is None:
+        raise ValueError("it should say `contact options ssh-ed25519 key`")
+    if line["kind"] != KIND.decode():
+        return []
+    options = {name.lower(): value for name, value in OPTION.findall(line["options"] or "")}
+    unknown = sorted(set(options) - {"namespaces", "valid-after", "valid-before"})
+    if unknown:
+        raise ValueError(f"the option {unknown[0]} is not supported")
+    contacts = line["contacts"].strip('"').split(",")
+    if patterns := [contact for contact in contacts if not CONTACT.fullmatch(contact)]:
+        raise ValueError(f"{patterns[0]!r} is no e-mail address, and patterns are nobody's name")
+    after, before = (
+        _time(options[name]) if name in options else None for name in ("valid-after", "valid-before")
+    )
+    namespaces = tuple(name for name in options.get("namespaces", "").split(",") if name)
+    key = public_line(f"{line['kind']} {line['key']}", path)
+    return [Signer(contact, key, after, before, namespaces) for contact in contacts]
+
+
+def _time(text: str) -> datetime:
+    """OpenSSH's times: ``YYYYMMDD[HHMM[SS]]``, in this machine's zone, or in UTC with a ``Z`` behind."""
+    digits = text.removesuffix("Z").removesuffix("z")
+    form = TIMES.get(len(digits))
+    if form is None or not digits.isdigit():
+        raise ValueError(f"{text!r} is no time such as 20301231Z")
+    moment = datetime.strptime(digits, form)  # noqa: DTZ007  (the zone follows)
+    return (moment.replace(tzinfo=UTC) if digits != text else moment.astimezone()).astimezone(UTC)

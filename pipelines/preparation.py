@@ -1,9 +1,10 @@
 """Phase 3 of CRISP-ML(Q), data preparation: labelled rows, cut by time into training and evaluation.
 
 Requirement: the final evaluation is on later weeks that nothing before it has touched.
-Risk: something known only after the cut is trained on (leakage in time).
+Risk: something known only after the cut is trained on (leakage in time); special-category data is trained on.
 Quality method: the cut is at midnight; rows before it whose label became known after it are purged (López de Prado 2018,
-"Advances in Financial Machine Learning", 7.4.1); the two parts share no key.
+"Advances in Financial Machine Learning", 7.4.1); the two parts share no key; the
+columns that the contract holds apart go to a table of their own, which only the gate's fairness checks read.
 Evidence: ``3-preparation.json``.
 """
 
@@ -23,10 +24,11 @@ from tremplin.pilot import Pilot
 
 @dataclass(frozen=True)
 class Prepared:
-    """Labelled rows with all columns of the contract, in order of time."""
+    """Labelled rows in order of time, with the columns of the contract that are not held apart."""
 
     train: pd.DataFrame
     evaluation: pd.DataFrame
+    audit: pd.DataFrame  # a row for each of evaluation's: its key, and what is held apart
     evidence: dict[str, Any]
 
 
@@ -58,7 +60,14 @@ def prepare(rows: pd.DataFrame, contract: Contract, *, evaluation_days: int, tim
         "train": _part(train, contract),
         "evaluation": _part(evaluation, contract),
     }
-    return Prepared(train.reset_index(drop=True), evaluation.reset_index(drop=True), evidence)
+    kept = [column.name for column in contract.training_columns]
+    apart = [column.name for column in contract.held_apart]
+    return Prepared(
+        train[kept].reset_index(drop=True),
+        evaluation[kept].reset_index(drop=True),
+        evaluation[[contract.key, *apart]].reset_index(drop=True),
+        evidence | {"held_apart": apart},
+    )
 
 
 def _part(rows: pd.DataFrame, contract: Contract) -> dict[str, Any]:
@@ -84,6 +93,7 @@ def stage(pilot: Pilot, paths: Paths) -> None:
     )
     write_whole(paths.prepared / "train.parquet", table_bytes(prepared.train))
     write_whole(paths.prepared / "evaluation.parquet", table_bytes(prepared.evaluation))
+    write_whole(paths.audit, table_bytes(prepared.audit))
     write_json(paths.report(3, "preparation"), prepared.evidence)
 
 

@@ -22,7 +22,7 @@ from tremplin.errors import ContractBreach
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-Scope = Literal["all", "request"]
+Scope = Literal["all", "training", "request"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,18 @@ class Checked:
 
 
 def check_rows(rows: pd.DataFrame, contract: Contract, *, columns: Scope = "all") -> Checked:
-    """Check ``rows`` against every column of the contract, or only those that a caller sends (``request``).
+    """Check ``rows`` against every column of the contract, those of the prepared tables (``training``), or those that a
+    caller sends (``request``).
 
     A column missing or too many rejects every row: nobody knows what else the sender changed. All rows that share a key
     are rejected: which of them is true is not ours to choose.
     """
-    described = {c.name: c for c in (contract.columns if columns == "all" else contract.request_columns)}
+    scopes = {
+        "all": contract.columns,
+        "training": contract.training_columns,
+        "request": contract.request_columns,
+    }
+    described = {c.name: c for c in scopes[columns]}
     numbered = rows.reset_index(drop=True)  # failures come back by index, which must name one row
     structure = [
         *(

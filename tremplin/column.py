@@ -6,6 +6,7 @@ fault has the line of that field.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -35,7 +36,16 @@ class Role(StrEnum):
     FEATURE = "feature"  # the model sees it
     TARGET = "target"  # what is predicted; empty where it is not known
     LABEL_TIME = "label_time"  # when the target became known
+    PROTECTED = "protected"  # fairness is measured by it; with no other role it is held apart from training and requests
 
+
+NOBODYS = (
+    Role.KEY,
+    Role.TIME,
+    Role.SUBJECT,
+    Role.TARGET,
+    Role.LABEL_TIME,
+)  # roles that say nothing of who somebody is
 
 LogicalType = Literal["string", "number", "integer", "boolean", "timestamp"]
 
@@ -87,10 +97,24 @@ class Category(Strict):
 
 
 class Property(Strict):
-    """ODCS' custom property; ``unit``, ``purpose`` and ``timezone`` are known."""
+    """ODCS' custom property; ``unit``, ``purpose``, ``availability`` and ``bands`` are known."""
 
-    property: Literal["unit", "purpose", "availability"]
+    property: Literal["unit", "purpose", "availability", "bands"]
     value: str
+
+    @field_validator("value")
+    @classmethod
+    def _in_order(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("property") == "bands":
+            try:
+                edges = _edges(value)
+            except ValueError:
+                edges = []
+            if not edges or edges != sorted(set(edges)) or not all(map(math.isfinite, edges)):
+                raise ValueError(
+                    f"`bands` are numbers that grow, where a group begins, such as '25, 40, 55'; got {value!r}"
+                )
+        return value
 
 
 class Column(Strict):
@@ -120,6 +144,12 @@ class Column(Strict):
         return _custom(self.customProperties, "purpose")
 
     @property
+    def bands(self) -> list[float] | None:
+        """Where one group of a number ends and the next, which holds the edge, begins; None where none are declared."""
+        text = _custom(self.customProperties, "bands")
+        return None if text is None else _edges(text)
+
+    @property
     def categories(self) -> list[str] | None:
         """The closed list of values, or None where any value of the type goes."""
         return [category.value for category in self.enum] if self.enum is not None else None
@@ -133,6 +163,11 @@ class Column(Strict):
     def nullable(self) -> bool:
         """Whether a value may be missing; a prediction is joined by its key and cut by its time, whatever else is said."""
         return not self.required and not {Role.KEY, Role.TIME} & set(self.tags)
+
+    @property
+    def held_apart(self) -> bool:
+        """Whether only the fairness checks may read it: it is in no training table, no request and no prediction."""
+        return self.tags == [Role.PROTECTED]
 
     @property
     def lengths(self) -> tuple[int | None, int | None]:
@@ -186,15 +221,31 @@ class Column(Strict):
             for role in (Role.TIME, Role.LABEL_TIME)
             if role in tags and kind not in ("timestamp", None)
         ]
+        if Role.PROTECTED in tags:
+            faults += [
+                f"the {role} cannot be protected: fairness is measured by what people are, not by the {role}"
+                for role in NOBODYS
+                if role in tags
+            ]
+            if kind == "timestamp":
+                faults.append(
+                    "a timestamp cannot be protected: it has no groups; give a number of it, with `bands`"
+                )
         refuse(faults)
         return tags
 
     @field_validator("classification")
     @classmethod
-    def _nothing_special_for_the_model(cls, classification: str, info: ValidationInfo) -> str:
-        if classification == "special" and Role.FEATURE in info.data.get("tags", []):
+    def _special_for_fairness_alone(cls, classification: str, info: ValidationInfo) -> str:
+        """Special categories may be processed to find bias, under safeguards (AI Act, article 10(5)); here for nothing else."""
+        tags = info.data.get("tags")
+        if classification == "special" and tags is not None and tags != [Role.PROTECTED]:
+            name = f"column {info.data.get('name')} is special-category data"
+            others = " or ".join(tag for tag in tags if tag != Role.PROTECTED)
             raise ValueError(
-                f"column {info.data.get('name')} is special-category data and cannot be a feature"
+                f"{name} and cannot be a {others}: tag it `protected` alone, or leave it out"
+                if others
+                else f"{name}, which may be held for fairness alone: tag it `protected`, or leave it out"
             )
         return classification
 
@@ -220,13 +271,25 @@ class Column(Strict):
 
     @field_validator("customProperties")
     @classmethod
-    def _purpose(cls, properties: list[Property], info: ValidationInfo) -> list[Property]:
-        classification = info.data.get("classification")
+    def _purpose_and_bands(cls, properties: list[Property], info: ValidationInfo) -> list[Property]:
+        classification, name = info.data.get("classification"), f"column {info.data.get('name')}"
+        number = info.data.get("logicalType") in ("number", "integer")
+        bands, faults = _custom(properties, "bands"), []
         if classification in ("personal", "special") and not _custom(properties, "purpose"):
-            raise ValueError(
-                f"column {info.data.get('name')} is {classification} and has no customProperty `purpose`"
+            faults.append(f"{name} is {classification} and has no customProperty `purpose`")
+        if bands is None and number and Role.PROTECTED in info.data.get("tags", []):
+            faults.append(
+                f"{name} is a number that fairness is measured by, and has no customProperty `bands`: write where one group "
+                "ends and the next begins, such as '25, 40, 55'"
             )
+        if bands is not None and not number:
+            faults.append(f"{name} has `bands` and is no number")
+        refuse(faults)
         return properties
+
+
+def _edges(bands: str) -> list[float]:
+    return [float(edge) for edge in bands.split(",")]
 
 
 def _custom(properties: list[Property], name: str) -> str | None:

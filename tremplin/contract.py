@@ -2,7 +2,7 @@
 
 The file is an Open Data Contract Standard document, of which this is the strict subset that Tremplin
 enforces. A column's part in the pilot is in its ``tags``: ``key``, ``time``, ``site``, ``subject``,
-``feature``, ``target``, ``label_time``.
+``feature``, ``target``, ``label_time``, ``protected``.
 """
 
 from __future__ import annotations
@@ -127,9 +127,24 @@ class Contract(Strict):
         return self.with_role(Role.FEATURE)
 
     @property
+    def protected(self) -> list[Column]:
+        """What fairness is measured by, in the order of the file."""
+        return self.with_role(Role.PROTECTED)
+
+    @property
+    def held_apart(self) -> list[Column]:
+        """What the fairness checks alone may read: in the snapshot and in the audit table, nowhere else."""
+        return [column for column in self.columns if column.held_apart]
+
+    @property
+    def training_columns(self) -> list[Column]:
+        """What is in the prepared tables: everything that is not held apart."""
+        return [column for column in self.columns if not column.held_apart]
+
+    @property
     def request_columns(self) -> list[Column]:
-        """What a caller sends: everything but the target and when it became known."""
-        return [c for c in self.columns if not {Role.TARGET, Role.LABEL_TIME} & set(c.tags)]
+        """What a caller sends: what trains, but the target and when it became known."""
+        return [c for c in self.training_columns if not {Role.TARGET, Role.LABEL_TIME} & set(c.tags)]
 
 
 def _missing(name: str) -> Column:

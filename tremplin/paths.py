@@ -34,6 +34,11 @@ class Paths:
         return self.root / "data" / self.pilot / "prepared"
 
     @property
+    def audit(self) -> Path:
+        """Key and held-apart columns of the evaluation rows, for the fairness checks alone."""
+        return self.root / "data" / self.pilot / "audit.parquet"
+
+    @property
     def model(self) -> Path:
         """``pipeline.pkl`` (trained; never leaves the pipeline), ``model.onnx``, ``profile.json``, ``reference.parquet``."""
         return self.root / "models" / self.pilot

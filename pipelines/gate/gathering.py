@@ -49,7 +49,7 @@ def gather(pilot: Pilot, paths: Paths, champion: ChampionModel | None, as_of: da
     """
     train, evaluation = (_rows(paths.prepared / f"{part}.parquet") for part in ("train", "evaluation"))
     contract = pilot.contract
-    needed = [c.name for c in contract.columns]
+    needed = [c.name for c in contract.training_columns]
     for part, rows in (("train", train), ("evaluation", evaluation)):
         missing = [name for name in needed if name not in rows]
         if missing or rows.empty:

@@ -45,22 +45,22 @@ def log_inputs(client: MlflowClient, run_id: str, pilot: Pilot, paths: Paths) ->
     from mlflow.types import Schema
     from pyarrow import parquet
 
-    schema = json.dumps(
-        {"mlflow_colspec": Schema([_colspec(column) for column in pilot.contract.columns]).to_dict()}
-    )
+    contract = pilot.contract
     parts = {
         "snapshot": paths.snapshot,
         **{p: paths.prepared / f"{p}.parquet" for p in ("train", "evaluation")},
     }
     inputs = []
     for context, path in parts.items():
+        described = contract.columns if path == paths.snapshot else contract.training_columns
+        schema = Schema([_colspec(column) for column in described])
         md5 = md5_by_dvc(path) or ""
         dataset = Dataset(
             name=path.relative_to(paths.root).as_posix(),
             digest=md5,
             source_type="local",
             source=json.dumps({"uri": path.as_uri()}),
-            schema=schema,
+            schema=json.dumps({"mlflow_colspec": schema.to_dict()}),
             profile=json.dumps({"num_rows": parquet.read_metadata(path).num_rows}),
         )
         inputs.append(

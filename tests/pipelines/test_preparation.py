@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -66,3 +68,24 @@ def test_a_part_with_one_class_is_refused() -> None:
 def test_a_window_without_training_rows_is_refused() -> None:
     with pytest.raises(TremplinError, match=r"The training rows \(0;"):
         cut(lamps(), days=121)
+
+
+def test_what_is_held_apart_is_in_the_audit_table_alone(tmp_path: Path) -> None:
+    """The sodium lamps' kind is not to be trained on: fairness alone is measured by it."""
+    (tmp_path / "contract.yaml").write_text(
+        (FILES / "contract.yaml")
+        .read_text("utf-8")
+        .replace("empty where unknown, tags: [feature]", "empty where unknown, tags: [protected]"),
+        "utf-8",
+    )
+    made = prepare(
+        lamps(), load_contract(tmp_path / "contract.yaml"), evaluation_days=20, timezone="Europe/Paris"
+    )
+    assert "kind" not in made.train
+    assert "kind" not in made.evaluation
+    assert list(made.audit) == ["check_id", "kind"]
+    assert made.audit["check_id"].equals(made.evaluation["check_id"])
+    assert made.evidence["held_apart"] == ["kind"]
+    whole = cut(lamps())
+    assert made.audit["kind"].equals(whole.evaluation["kind"])
+    assert list(whole.audit) == ["check_id"]

@@ -19,6 +19,12 @@ DESK10 = "        logicalTypeOptions: {maxLength: 10}\n"
 DESK = "        tags: [subject]\n        required: true\n        classification: "
 SITE = "        tags: [site, feature]\n"
 TARGET = "        tags: [target]\n"
+CARRIER = "code of the carrier\n        tags: [feature]\n"
+AGE = (
+    "in the register\n        tags: [feature]\n        classification: public\n"
+    "        logicalTypeOptions: {minimum: 0, maximum: 70}\n"
+    "        customProperties: [{property: unit, value: year}]\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +82,31 @@ def test_site_and_subject_are_optional(root: Path, edit: Edit) -> None:
     assert found.subject is None
 
 
+def test_a_protected_column_is_held_apart_unless_it_is_a_feature(root: Path, edit: Edit) -> None:
+    edit(CONTRACT, CARRIER, CARRIER.replace("feature", "feature, protected"))
+    edit(
+        CONTRACT,
+        AGE,
+        AGE.replace("feature", "protected").replace("year}", "year}, {property: bands, value: '5, 12.5'}"),
+    )
+    found = load_contract(root / "pilots" / "flights" / CONTRACT)
+    assert [column.name for column in found.protected] == ["carrier", "plane_age"]
+    assert [column.name for column in found.held_apart] == ["plane_age"]
+    assert found.column("plane_age").bands == [5, 12.5]
+    assert "plane_age" not in {
+        c.name for c in [*found.training_columns, *found.request_columns, *found.features]
+    }
+    assert "carrier" in {c.name for c in found.request_columns}
+
+
+def test_special_category_data_may_be_held_for_fairness(root: Path, edit: Edit) -> None:
+    special = "special\n        customProperties: [{property: purpose, value: Audit of fairness}]"
+    edit(CONTRACT, DESK + "internal", DESK.replace("subject", "protected") + special)
+    column = load_contract(root / "pilots" / "flights" / CONTRACT).column("desk")
+    assert column.held_apart
+    assert column.purpose == "Audit of fairness"
+
+
 def test_the_hash_is_that_of_the_bytes(root: Path, edit: Edit) -> None:
     path = root / "pilots" / "flights" / CONTRACT
     before = contract_hash(path)
@@ -125,7 +156,20 @@ def test_a_contradiction_is_refused_by_name(root: Path, edit: Edit, old: str, ne
         ("scheduled_departure", ("tags: [time]", "tags: [time, feature]"), "a timestamp cannot be a feature"),
         ("distance", ("        tags", "        enum: [{value: a}]\n        tags"), "`enum` is for strings, not number"),
         ("dest", ("public", "special\n        customProperties: [{property: purpose, value: x}]"),
-         "column dest is special-category data and cannot be a feature"),
+         "column dest is special-category data and cannot be a feature: tag it `protected` alone"),
+        ("desk", ("internal", "special\n        customProperties: [{property: purpose, value: x}]"),
+         "column desk is special-category data and cannot be a subject"),
+        ("dest", ("[feature]\n        required: true\n        classification: public", "[]\n        classification: special"),
+         "column dest is special-category data, which may be held for fairness alone: tag it `protected`"),
+        ("late", ("tags: [target]", "tags: [target, protected]"), "the target cannot be protected"),
+        ("flight_id", ("tags: [key]", "tags: [key, protected]"), "the key cannot be protected"),
+        ("scheduled_departure", ("tags: [time]", "tags: [protected]"), "a timestamp cannot be protected"),
+        ("distance", ("tags: [feature]", "tags: [feature, protected]"),
+         "column distance is a number that fairness is measured by, and has no customProperty `bands`"),
+        ("distance", ("property: unit, value: mile}", "property: bands, value: '500, 100'}"), "numbers that grow"),
+        ("distance", ("property: unit, value: mile}", "property: bands, value: some}"), "numbers that grow"),
+        ("dest", ("tags: [feature]", "tags: [feature]\n        customProperties: [{property: bands, value: '1'}]"),
+         "column dest has `bands` and is no number"),
     ],
 )  # fmt: skip
 def test_a_fault_of_one_column_has_its_line(

@@ -14,6 +14,7 @@ from tremplin.scaffolding.roles import Roles
 LONGEST_WINDOW = 730  # days: two of each season
 ENOUGH_ROWS, ENOUGH_YES, ENOUGH_DAYS = 1000, 100, 14  # what an evaluation should hold
 FEATURE_AUC_LIMIT = 0.85
+NOISE = 0.04  # of an AUC, from one part of the rows to another
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,20 @@ class Amounts:
     monitoring_site_rows: int
     label_days: int
     rows_per_leaf: int
+    feature_auc_limit: float
+    feature_auc_reason: str
     first_training: date
     until: date
 
 
-def amounts(rows: pd.DataFrame, names: Layout, roles: Roles) -> Amounts:
-    """From the rows (in order of time) as the source gives them."""
+def amounts(rows: pd.DataFrame, names: Layout, roles: Roles, calendar: dict[str, float]) -> Amounts:
+    """From the rows (in order of time) as the source gives them; ``calendar``: how well its parts tell the target."""
     time, target = rows[names.time], rows[names.target]
     labelled = rows[target.notna()]
     newest = labelled[names.time].max()
-    as_of = (newest + roles.label_after).normalize() + pd.Timedelta(days=1)
-    lag = math.ceil(roles.label_after / pd.Timedelta(days=1))
+    label_after = pd.Timedelta(roles.label_after)
+    as_of = (newest + label_after).normalize() + pd.Timedelta(days=1)
+    lag = math.ceil(label_after / pd.Timedelta(days=1))
     window = max(min(math.ceil((as_of - time.min()) / pd.Timedelta(days=1)), LONGEST_WINDOW), 2)
     last = labelled[labelled[names.time] >= as_of - pd.Timedelta(days=window)]
     evaluation = _evaluation_days(last[names.time], last[names.target].astype(bool), time.max(), window)
@@ -50,7 +54,14 @@ def amounts(rows: pd.DataFrame, names: Layout, roles: Roles) -> Amounts:
     gap = math.ceil(time.drop_duplicates().diff().max() / pd.Timedelta(days=1)) if time.nunique() > 1 else 1
     played = max(window // 3, 1)
     first = (as_of - pd.Timedelta(days=played)).date().replace(day=1)
+    best = max(calendar, key=lambda name: calendar[name], default=None)
+    limit, reason = FEATURE_AUC_LIMIT, "`tremplin new` suspected a leak above it"
+    if best is not None and calendar[best] + NOISE > limit:
+        limit = min(round(calendar[best] + NOISE, 2), 0.99)
+        reason = f"{best} alone reaches {calendar[best]:.2f}, and a calendar is no leak; others: {FEATURE_AUC_LIMIT}"
     return Amounts(
+        feature_auc_limit=limit,
+        feature_auc_reason=reason,
         as_of=as_of.date(),
         window_days=window,
         evaluation_days=evaluation,

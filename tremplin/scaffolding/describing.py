@@ -103,8 +103,14 @@ def _kept(column: pd.Series, original: str, roles: Roles, suspicion: Suspicion |
     remark: str | None = None
     kind: Literal["personal"] | None = None
     if suspicion is not None:
+        tags = ["protected"] if suspicion.classification == "special" else tags
+        fields |= {"tags": tags}
         fields |= _personal(suspicion) | _unseen(fields, suspicion)
-        remark = f"changeme: it seems to be {suspicion.what} ({suspicion.because}); no feature until a person says so"
+        remark = f"changeme: it seems to be {suspicion.what} ({suspicion.because}); " + (
+            "fairness is measured by it and nothing else"
+            if tags == ["protected"]
+            else "no feature until a person says so"
+        )
         kind = "personal"
     elif (reason := _no_feature(column, values, fields)) is not None:
         remark = None if tags else reason
@@ -210,7 +216,7 @@ def _confirmed(entry: Entry, rows: pd.DataFrame, target: str, single_auc: Single
     fields = entry.fields | {"tags": [tag for tag in entry.fields["tags"] if tag != "feature"]}
     if not fields["tags"]:
         fields.pop("required", None)
-    remark = f"changeme: {why}; write [feature] if it is known when the question is asked"
+    remark = f"changeme: {why}; add `feature` if it is known when the question is asked"
     return replace(entry, fields=fields, remark=remark, suspected="leak")
 
 

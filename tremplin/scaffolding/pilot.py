@@ -22,7 +22,8 @@ from tremplin.scaffolding.amounts import amounts
 from tremplin.scaffolding.asked import Asked
 from tremplin.scaffolding.describing import Entry, describe
 from tremplin.scaffolding.graph import with_pilot
-from tremplin.scaffolding.leaks import SingleAuc
+from tremplin.scaffolding.leaks import SingleAuc, alone
+from tremplin.scaffolding.python_files import Layout
 from tremplin.scaffolding.reading import Table, read
 from tremplin.scaffolding.roles import Roles, choose
 
@@ -77,13 +78,10 @@ def _refuse_name(name: str, root: Path) -> None:
 def _write(folder: Path, table: Table, roles: Roles, root: Path, single_auc: SingleAuc) -> Made:
     """The five files in ``folder``; what they accept was tried on every row."""
     name, names = folder.name, python_files.layout(table, roles)
-    (folder / "source.py").write_text(python_files.source(name, table, roles, names, root), "utf-8")
-    rows: pd.DataFrame = PilotCode(name, folder).source.fetch(*ALWAYS)
+    rows, how = _source(folder, table, roles, names, root)
+    decided = [*roles.said, how]
     if len(rows) < len(table.raw):
-        lost = len(table.raw) - len(rows)
-        roles_said = (*roles.said, f"{lost:,} rows have no {roles.time} and are left out")
-    else:
-        roles_said = roles.said
+        decided.append(f"{len(table.raw) - len(rows):,} rows have no {roles.time} and are left out")
     entries = describe(rows, names, roles, table, single_auc=single_auc)
     features = [entry.column for entry in entries if entry.is_feature]
     if not features:
@@ -93,7 +91,10 @@ def _write(folder: Path, table: Table, roles: Roles, root: Path, single_auc: Sin
         )
     categories = [feature.name for feature in features if not feature.numeric]
     counted = [feature.name for feature in features if feature.numeric]
-    found = amounts(rows, names, roles)
+    calendar = {
+        f.name: alone(f, rows, names.target, single_auc) for f in features if f.name in names.calendar
+    }
+    found = amounts(rows, names, roles, {name: auc for name, auc in calendar.items() if auc is not None})
     file_name, question = table.reading.path.name, roles.question.words
     for file, content in (
         ("features.py", python_files.features(categories, counted)),
@@ -108,4 +109,29 @@ def _write(folder: Path, table: Table, roles: Roles, root: Path, single_auc: Sin
         raise TremplinError(
             f"{table.reading.path} cannot be described:\n" + "\n".join(f"  {b}" for b in breaches)
         )
-    return Made(root / "pilots" / name, len(rows), roles_said, tuple(entries), table.left_out, found.as_of)
+    return Made(
+        root / "pilots" / name, len(rows), tuple(decided), tuple(entries), table.left_out, found.as_of
+    )
+
+
+def _source(folder: Path, table: Table, roles: Roles, names: Layout, root: Path) -> tuple[pd.DataFrame, str]:
+    """Write ``source.py`` and read all rows by it; where its rows can be traced, they are."""
+
+    def read_by(*, traced: bool) -> pd.DataFrame:
+        text = python_files.source(folder.name, table, roles, names, root, traced=traced)
+        (folder / "source.py").write_text(text, "utf-8")
+        rows: pd.DataFrame = PilotCode(folder.name, folder).source.fetch(*ALWAYS)
+        return rows
+
+    if not roles.key or roles.year_only:
+        why = "a row's key or time is made from the whole file"
+    else:
+        try:
+            return read_by(
+                traced=True
+            ), "source: read_files, so that a snapshot says where its rows came from"
+        except TremplinError as error:
+            why = str(error).partition("\n")[0]
+    return read_by(
+        traced=False
+    ), f"source: pandas, and a snapshot does not say where its rows came from; {why}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from tremplin.scaffolding.reading import TYPES, Reading, Table
+from tremplin.scaffolding.reading import TYPES, WORDS, Column, Kind, Reading, Table
 from tremplin.scaffolding.roles import Question, Roles
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -50,62 +50,88 @@ def layout(table: Table, roles: Roles) -> Layout:
     return Layout(key, time, kept, calendar, question.name, free(f"{question.name}_known_at"))
 
 
-def source(name: str, table: Table, roles: Roles, names: Layout, root: Path) -> str:
-    """The text of ``source.py``."""
+def source(name: str, table: Table, roles: Roles, names: Layout, root: Path, *, traced: bool) -> str:
+    """The text of ``source.py``.
+
+    ``traced``: by ``read_files``, which notes where the rows came from and opens any address; it reads CSV with commas and
+    ISO times, or Parquet, and only the window. Otherwise by pandas, the whole file.
+    """
     used = {*names.columns, *roles.key, roles.time, roles.question.column}
     columns = [column for column in table.columns if column.name in used]
-    text = {*roles.key} if len(roles.key) == 1 else set()
-    types = {c.original: "str" if c.name in text else TYPES[c.kind] for c in columns if c.kind != "time"}
-    times = {c.name: c.form for c in columns if c.kind == "time"}
     renamed = {c.original: c.name for c in columns if c.original != c.name}
     path = table.reading.path
     file = path.relative_to(root) if path.is_relative_to(root) else path
-    originals = {c.name: c.original for c in columns}
-    notes = [
-        "  # how the file writes them; a time without a zone is taken as UTC",
-        "  # as the file calls them: as the contract does",
-    ]
-    return _filled(
+    declared, reading = (_traced if traced else _untraced)(table.reading, columns, roles)
+    declared += [_mapping("RENAMED", renamed, "  # as the file calls them: as the contract does")] * bool(
+        renamed
+    )
+    after = f'LABEL_AFTER = pd.Timedelta("{roles.label_after}")  # from the time of a row to its answer'
+    lines = [*reading, *["rows = rows.rename(columns=RENAMED)"] * bool(renamed), *_made(roles, names)]
+    if not traced:
+        lines.append(f'rows = rows[rows["{names.time}"].between(start, end, inclusive="left")]')
+    text = _filled(
         "source.py",
         file_name=path.name,
-        file=_text(str(file)),
+        api="TremplinError, read_files" if traced else "TremplinError",
+        file=_text(file.as_posix()),
         variable=f"TREMPLIN_{name.upper().replace('-', '_')}_FILE",
-        types=_mapping("TYPES", types),
-        times=_mapping("TIMES", times, notes[0]) + "\n" if times else "",
-        renamed=_mapping("RENAMED", renamed, notes[1]) + "\n" if renamed else "",
-        label_after=f'LABEL_AFTER = pd.Timedelta("{roles.label_after}")  # from the time of a row to its answer',
-        columns=_sequence("COLUMNS", names.columns),
+        declared="\n".join([*declared, after, _sequence("COLUMNS", names.columns)]),
         time=names.time,
-        reading=_reading(table.reading, roles, names, [originals[n] for n in times], renamed=bool(renamed)),
+        body=_indented(lines),
         more=_WITHIN_YEAR if roles.year_only else "",
-    ).rstrip("\n") + "\n"  # fmt: skip
+    )
+    return text.rstrip() + "\n"
 
 
-def _reading(reading: Reading, roles: Roles, names: Layout, times: list[str], *, renamed: bool) -> str:
-    """The body of ``table``."""
-    lines = []
+def _traced(reading: Reading, columns: list[Column], roles: Roles) -> tuple[list[str], list[str]]:
+    """Assignments, and the call that reads the window's rows."""
+    words = {c.original: WORDS[_kind(c, roles)] for c in columns}
+    time = next(c.original for c in columns if c.name == roles.time)
+    missing = f", missing={_tuple(reading.missing)}" if reading.missing != ("",) else ""
+    zone = ', timezone="UTC"' if any(c.kind == "time" and not c.zoned for c in columns) else ""
+    call = f"rows = read_files(address(), start, end, time={_text(time)}, columns=READ{zone}{missing})"
+    return [_mapping("READ", words)], [call]
+
+
+def _untraced(reading: Reading, columns: list[Column], roles: Roles) -> tuple[list[str], list[str]]:
+    """Assignments, and the lines that read the whole file."""
+    times = {c.original: c.form for c in columns if c.kind == "time"}
+    types = {c.original: TYPES[_kind(c, roles)] for c in columns if c.kind != "time"}
+    note = "  # how the file writes them; a time without a zone is taken as UTC"
+    declared = [_mapping("READ", types)] + [_mapping("TIMES", times, note)] * bool(times)
+    wanted = "[*READ, *TIMES]" if times else "list(READ)"
     if reading.separator is None:
-        wanted = f"[*TYPES, {', '.join(map(_text, times))}]" if times else "list(TYPES)"
-        lines.append(
-            f'rows = pd.read_parquet(path, columns={wanted}, to_pandas_kwargs={{"ignore_metadata": True}})'
-        )
-        lines.append("rows = rows.astype(TYPES)" + (".rename(columns=RENAMED)" if renamed else ""))
+        call = f'rows = pd.read_parquet(address(), columns={wanted}, to_pandas_kwargs={{"ignore_metadata": True}})'
+        lines = [call, "rows = rows.astype(READ)"]
     else:
-        as_text = ", ".join(f'{_text(time)}: "str"' for time in times)
-        lines.append(f"types = TYPES | {{{as_text}}}" if times else "types = TYPES")
-        how = ["dtype=types", "usecols=list(types)", "skipinitialspace=True", "index_col=False"]
+        kinds = 'READ | dict.fromkeys(TIMES, "str")' if times else "READ"
+        how = [
+            f"dtype={kinds}",
+            f"usecols={wanted}",
+            "keep_default_na=False",
+            f"na_values={_list(reading.missing)}",
+        ]
+        how += ["skipinitialspace=True", "index_col=False"]
         how += [f"sep={_text(reading.separator)}"] if reading.separator != "," else []
         how += [f"decimal={_text(reading.decimal)}"] if reading.decimal != "." else []
         how += [f"encoding={_text(reading.encoding)}"] if reading.encoding != "utf-8" else []
-        lines.append(
-            f"rows = pd.read_csv(path, {', '.join(how)})" + (".rename(columns=RENAMED)" if renamed else "")
-        )
+        lines = ["rows = pd.read_csv(", "    address(),", *(f"    {part}," for part in how), ")"]
     if times:
         lines += [
             "for name, form in TIMES.items():",
             "    rows[name] = pd.to_datetime(rows[name], format=form, utc=True)",
         ]
-    lines += _key(roles, names)
+    return declared, lines
+
+
+def _kind(column: Column, roles: Roles) -> Kind:
+    """A number that names rows is a text."""
+    return "text" if roles.key == (column.name,) and column.kind != "time" else column.kind
+
+
+def _made(roles: Roles, names: Layout) -> list[str]:
+    """The lines that make what the file does not have."""
+    lines = _key(roles, names)
     if roles.year_only:
         lines.append(f'rows["{names.time}"] = within_year(rows["{roles.time}"], rows["{names.key}"])')
     lines += [
@@ -114,7 +140,7 @@ def _reading(reading: Reading, roles: Roles, names: Layout, times: list[str], *,
     lines += _target(roles.question)
     lines.append(f'known_at = rows["{names.time}"] + LABEL_AFTER')
     lines.append(f'rows["{names.label_time}"] = known_at.mask(rows["{names.target}"].isna())')
-    return textwrap.indent("\n".join(lines), "    ")
+    return lines
 
 
 def _key(roles: Roles, names: Layout) -> list[str]:
@@ -136,19 +162,14 @@ def _key(roles: Roles, names: Layout) -> list[str]:
 def _target(question: Question) -> list[str]:
     asked = f'rows["{question.column}"]'
     if question.above is not None:
-        answer = f"{asked}.gt({question.above:g})"
+        answer = f"asked.gt({question.above:.12g})"
     elif isinstance(question.yes, bool):
-        answer = asked if question.yes else f"~{asked}"
+        answer = "asked" if question.yes else "~asked"
     else:
-        answer = (
-            f"{asked}.eq({question.yes!r})"
-            if isinstance(question.yes, int)
-            else f"{asked}.eq({_text(str(question.yes))})"
-        )
+        answer = f"asked.eq({_text(question.yes) if isinstance(question.yes, str) else question.yes})"
     return [
-        f'rows["{question.name}"] = {answer}.astype("boolean").mask({asked}.isna())  # {question.words}'
-        if question.name != question.column
-        else f'rows["{question.name}"] = {answer}.astype("boolean").mask({asked}.isna())'
+        f"asked = {asked}",
+        f'rows["{question.name}"] = {answer}.astype("boolean").mask(asked.isna())',
     ]
 
 
@@ -180,7 +201,7 @@ def features(categories: Sequence[str], numbers: Sequence[str]) -> str:
         encoder_import="from sklearn.preprocessing import OrdinalEncoder\n" if categories else "",
         lists="\n".join(lists),
         words=_sentence(", then the ".join(words)),
-        steps=textwrap.indent("\n".join(steps), "    "),
+        steps=_indented(steps),
     )
 
 
@@ -199,7 +220,9 @@ def model(categories: Sequence[str], numbers: Sequence[str]) -> str:
         parts.append('("numbers", numbers, NUMBERS)')
         words.append("scaled numbers")
         kinds.append("StandardScaler")
-    steps.append(f"columns = ColumnTransformer([{', '.join(parts)}])")
+    inner = f"[{', '.join(parts)}]"
+    broken = ["columns = ColumnTransformer(", f"    {inner}", ")"]  # as the formatter would
+    steps += broken if len(parts) > 1 else [f"columns = ColumnTransformer({inner})"]
     return _filled(
         "model.py",
         layout=" then ".join(
@@ -208,7 +231,7 @@ def model(categories: Sequence[str], numbers: Sequence[str]) -> str:
         preprocessing=", ".join(kinds),
         places="\n".join(places),
         linear_words=" and ".join(words),
-        linear_steps=textwrap.indent("\n".join(steps), "    "),
+        linear_steps=_indented(steps),
     )
 
 
@@ -218,6 +241,18 @@ def _filled(template: str, **values: str) -> str:
 
 def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _list(items: Sequence[str]) -> str:
+    return f"[{', '.join(map(_text, items))}]"
+
+
+def _tuple(items: Sequence[str]) -> str:
+    return f"({', '.join(map(_text, items))}{',' * (len(items) == 1)})"
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return textwrap.indent("\n".join(lines), "    ")
 
 
 def _sequence(name: str, items: Sequence[str]) -> str:

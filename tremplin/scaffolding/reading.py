@@ -17,6 +17,18 @@ Kind = Literal["text", "integer", "number", "boolean", "time"]
 TYPES: dict[Kind, str] = {"text": "str", "integer": "Int64", "number": "float64", "boolean": "boolean"}
 """What pandas keeps each kind in; a time is parsed apart."""
 
+WORDS: dict[Kind, str] = {
+    "text": "string",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "boolean",
+    "time": "timestamp",
+}
+"""What the contract, and ``read_files``, call each kind."""
+
+MISSING = frozenset({"NA", "N/A", "#N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"})
+"""Words that stand for nothing, if they are there."""
+
 SEPARATORS = ",;\t|"
 TIME_FORMS = [  # those of one file that fit every value are taken in this order
     "ISO8601",
@@ -34,6 +46,7 @@ class Reading:
     separator: str | None = None  # None: Parquet
     decimal: str = "."
     encoding: str = "utf-8"
+    missing: tuple[str, ...] = ("",)  # what stands for a missing value in CSV
 
 
 @dataclass(frozen=True)
@@ -98,8 +111,10 @@ def read(path: Path) -> Table:
         seems = suspicion(name, raw[original], time=found.kind == "time")
         if seems is not None:
             suspected[name] = seems
-            if seems.classification == "personal" and found.kind != "time":
-                found = replace(found, kind="text")  # digits, too: a range would show those at its ends
+            if found.kind in ("integer", "number"):
+                found = replace(
+                    found, kind="text"
+                )  # a range would show those at its ends; a code has no bands
         columns.append(found)
     return Table(reading, raw.set_axis(names, axis="columns"), columns, left_out, suspected)
 
@@ -142,10 +157,13 @@ def _csv(path: Path) -> tuple[Reading, pd.DataFrame]:
     header = text.partition("\n")[0]
     separator = max(SEPARATORS, key=header.count)
     raw = pd.read_csv(
-        path, sep=separator, encoding=encoding, dtype="str", skipinitialspace=True, index_col=False
-    )
+        path, sep=separator, encoding=encoding, dtype="str", keep_default_na=False, na_values=[""],
+        skipinitialspace=True, index_col=False,
+    )  # fmt: skip
+    missing = sorted(MISSING & {word for name in raw for word in raw[name].unique()})
+    raw = raw.mask(raw.isin(missing)) if missing else raw
     comma = separator != "," and _any_matches(raw, r"-?\d+,\d+") and not _any_matches(raw, r"-?\d+\.\d+")
-    return Reading(path, separator, "," if comma else ".", encoding), raw
+    return Reading(path, separator, "," if comma else ".", encoding, ("", *missing)), raw
 
 
 def _any_matches(raw: pd.DataFrame, form: str) -> bool:

@@ -37,7 +37,7 @@ class Roles:
     key: tuple[str, ...]  # none: the row's place in the file
     site: str | None
     subject: str | None
-    label_after: pd.Timedelta
+    label_after: str
     label_guessed: bool
     said: tuple[str, ...]  # what was decided here, and why
 
@@ -57,6 +57,11 @@ def choose(table: Table, asked: Asked) -> Roles:
     for option, name in (("--site", site), ("--subject", subject)):
         if name in (question.column, time):
             raise TremplinError(f"{option} {name}: that column is the target or the time already.")
+        if name in table.suspected and table.suspected[name].classification == "special":
+            seems = table.suspected[name].what
+            raise TremplinError(
+                f"{option} {name}: it seems to be {seems}, which may be held for fairness alone."
+            )
         if name and table.raw[name].isna().any():
             raise TremplinError(
                 f"{option} {name}: it is missing in {int(table.raw[name].isna().sum()):,} rows."
@@ -221,7 +226,7 @@ def _names_rows(rows: pd.DataFrame) -> bool:
     return not rows.isna().any(axis=None) and not rows.duplicated().any()
 
 
-def _label_after(asked: Asked) -> tuple[pd.Timedelta, str]:
+def _label_after(asked: Asked) -> tuple[str, str]:
     given = asked.label_after or DEFAULT_LABEL_AFTER
     try:
         after = pd.Timedelta(given)
@@ -232,7 +237,7 @@ def _label_after(asked: Asked) -> tuple[pd.Timedelta, str]:
     if not pd.Timedelta(0) <= after <= pd.Timedelta(days=3650):
         raise TremplinError(f"--label-after {given!r}: it is between 0d and ten years.")
     guess = "" if asked.label_after else " (a guess: say it with --label-after)"
-    return after, f"an answer is known {given} after its row's time{guess}"
+    return given, f"an answer is known {given} after its row's time{guess}"
 
 
 def _two(values: pd.Series) -> str:

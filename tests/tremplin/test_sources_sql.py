@@ -22,10 +22,10 @@ START, END = datetime(2024, 3, 30, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)
 COLUMNS: dict[str, Any] = {
     "id": "string", "at": "timestamp", "age": "number", "flickers": "integer", "wet": "boolean",
 }  # fmt: skip
+POSTGRES_ALONE = "set time zone 'UTC'; create sequence counter;"
 POSTGRES_ROWS = """
     create table checks (id text, at timestamptz, local timestamp, age numeric(9, 2), flickers bigint, wet boolean);
-    set time zone 'UTC';
-    create sequence counter;
+    set time zone 'UTC'; create sequence counter;
     insert into checks values
         ('early', '2024-03-29 23:59:59.99', '2024-03-30 00:59:59.99', 1, 1, true),
         ('first', '2024-03-30 00:00', '2024-03-30 01:00', 0.10, 9007199254740993, false),
@@ -33,11 +33,7 @@ POSTGRES_ROWS = """
         ('summer', '2024-03-31 22:30', '2024-04-01 00:30', 2.50, 3, true),
         ('end', '2024-04-01 00:00', '2024-04-01 02:00', 1, 1, true);
 """
-SQLITE_ROWS = re.sub(
-    r"(', '2024[^']*)'",
-    r"\1+00:00'",
-    POSTGRES_ROWS.replace("set time zone 'UTC';\n    create sequence counter;", ""),
-)
+SQLITE_ROWS = re.sub(r"(', '2024[^']*)'", r"\1+00:00'", POSTGRES_ROWS.replace(POSTGRES_ALONE, ""))
 QUERIES = {
     "postgresql": "select * from checks where at >= :start and at < :end order by at",
     "sqlite": "select * from checks where julianday(at) >= julianday(:start) and julianday(at) < julianday(:end) order by at",

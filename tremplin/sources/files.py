@@ -37,6 +37,8 @@ INDIFFERENT = {
 }
 State = dict[str, Any]
 
+ABSENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
 # aiohttp and the cloud libraries have families of their own for what the network does.
 NETWORK = {"ClientConnectionError", "ClientPayloadError", "EndpointConnectionError"}
 
@@ -175,32 +177,41 @@ def _written(value: Any) -> Any:
 
 @contextmanager
 def _said_plainly(place: str) -> Iterator[None]:
-    import pyarrow as pa
-
     try:
         yield
     except TremplinError:
         raise
-    except (pa.ArrowInvalid, EOFError, UnicodeError) as error:
-        raise TremplinError(f"{shown(place)} {_damaged(place, error)}") from None
     except Exception as error:
+        # fsspec says that a file is not there also where the server refused or did not answer; the cause knows.
         cause = error.__cause__ if isinstance(error, FileNotFoundError) and error.__cause__ else error
+        said = without([_query(place)], cause)
         if _passing(cause):
-            said = f"{type(cause).__name__}: {without([_query(place)], cause)}"
-            raise SourceAway(f"{shown(place)} does not answer ({said}). Try again later.") from None
-        if type(cause) is OSError and cause.errno is None:  # pyarrow's own word for damaged Parquet
-            raise TremplinError(f"{shown(place)} {_damaged(place, cause)}") from None
-        if not isinstance(error, OSError) and getattr(cause, "status", None) is None:
-            raise
-        said = "is not there" if isinstance(error, FileNotFoundError) else without([_query(place)], cause)
-        raise TremplinError(f"{shown(place)}: {said}. Check the address and the rights.") from None
+            raise SourceAway(
+                f"{shown(place)} does not answer ({type(cause).__name__}: {said}). Try again later."
+            ) from None
+        if isinstance(cause, ABSENT) or getattr(cause, "status", None):
+            absent = isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) == 404
+            raise TremplinError(
+                f"{shown(place)}: {'it is not there' if absent else said}. Check the address and the rights."
+            ) from None
+        if _damaged(cause):
+            raise TremplinError(
+                f"{shown(place)} cannot be read whole: {said or type(cause).__name__}. It may be cut short or of another "
+                "format. Have it written again."
+            ) from None
+        raise
 
 
-def _damaged(place: str, error: BaseException) -> str:
-    return (
-        f"cannot be read whole: {without([_query(place)], str(error).splitlines()[0] if str(error) else type(error).__name__)} "
-        "It may be cut short or of another format. Have it written again."
-    )
+def _damaged(error: BaseException) -> bool:
+    """Content that its format's reader refuses; pyarrow and gzip also say OSError, then without a number."""
+    import lzma
+    import zipfile
+    import zlib
+
+    import pyarrow as pa
+
+    kinds = (pa.ArrowInvalid, EOFError, UnicodeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+    return isinstance(error, kinds) or (isinstance(error, OSError) and error.errno is None)
 
 
 def _passing(error: BaseException) -> bool:

@@ -154,7 +154,7 @@ def _near(found: pa.DataType, asked: Asked) -> Any:
 
 def _seekable(files: AbstractFileSystem, name: str, size: int | None) -> IO[bytes]:
     """The file, read where it is needed; whole, from a server that does not serve parts."""
-    if size is not None:
+    if size and size > 8:
         opened: IO[bytes] = files.open(name, "rb")
         try:
             opened.seek(max(size - 8, 0))

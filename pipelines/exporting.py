@@ -89,7 +89,9 @@ def _made_up(contract: Contract) -> pd.DataFrame:
             top = low + 1 if high is None else high
             # Each feature has a stride of its own, or all columns would be one.
             place = step * (7 + 2 * len(columns)) % MADE_UP / (MADE_UP - 1)
-            columns[feature.name] = low + (top - low) * place
+            along = low + (top - low) * place
+            whole = feature.logicalType in ("integer", "boolean")  # a one-hot step converts only those
+            columns[feature.name] = np.round(along) if whole else along
         else:
             columns[feature.name] = np.resize(
                 np.array(feature.categories or feature.examples, dtype=object), MADE_UP

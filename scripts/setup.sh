@@ -77,13 +77,15 @@ if ! fresh deps "$(hash_deps)"; then
   # What a killed installation leaves: half-removed packages (~name) and half-installed ones (no RECORD yet).
   rm -rf "$site"/~*
   for info in "$site"/*.dist-info; do [ -f "$info/RECORD" ] || rm -rf "$info"; done
-  say "installing the locked dependencies: about 1.5 GB on disk, one to six minutes the first time"
+  say "installing the locked dependencies: about 1.6 GB on disk, one to six minutes the first time"
   pinned=$(mktemp); trap 'rm -f "$pinned"' EXIT
   awk '/^[^ #]/ { keep = ($0 ~ /^(packaging|setuptools|wheel)==/) } keep' locks/dev.txt >"$pinned"
   install --require-hashes --no-deps -r "$pinned"
   # The lock is complete, so nothing is resolved again (pip 23.0 loses the pin of a name that is also asked for with extras).
   install --require-hashes --no-deps --no-build-isolation -r locks/dev.txt
-  install --require-hashes --no-deps --no-build-isolation -r locks/data.txt
+  # By pip, which can be told that data has no Python version it needs; uv cannot.
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps \
+    --no-build-isolation --ignore-requires-python -r locks/data.txt
   compile
   hash_deps >"$venv/.stamp-deps"
 fi

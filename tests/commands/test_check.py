@@ -14,9 +14,8 @@ from tests.tremplin_cli import CHECKOUT
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The default pilot, to be spoilt."""
-    keep_out = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(CHECKOUT / "pilots" / "flights", tmp_path / "pilots" / "flights", ignore=keep_out)
+    """The pilots; the default one is there to be spoilt."""
+    shutil.copytree(CHECKOUT / "pilots", tmp_path / "pilots", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(CHECKOUT / "dvc.yaml", tmp_path)
     return tmp_path
 

@@ -18,7 +18,7 @@ from tests.pipelines.lamp_town import Town, lamps, town
 from tremplin.errors import TremplinError
 from tremplin.frame import model_frame
 from tremplin.onnx_model import OnnxModel
-from tremplin.pilot import load_pilot
+from tremplin.pilot import list_pilots, load_pilot
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -89,8 +89,9 @@ def test_the_model_has_one_named_input_a_feature_and_the_same_bytes_each_time(
     assert sorted((each.domain, each.version) for each in model.opset_import) == [("", 17), ("ai.onnx.ml", 3)]
 
 
-def test_the_pilots_of_the_checkout_convert() -> None:
-    check_convertible(load_pilot("flights", CHECKOUT))
+@pytest.mark.parametrize("name", list_pilots(CHECKOUT))
+def test_the_pilots_of_the_checkout_convert(name: str) -> None:
+    check_convertible(load_pilot(name, CHECKOUT))
 
 
 FUNCTION = """

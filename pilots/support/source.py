@@ -1,0 +1,137 @@
+"""Residents of Massachusetts of working age, 2015 to 2018, as an employment service would know them before it writes to them.
+
+The data is the American Community Survey (ACS) of the US Census Bureau, its public use microdata, which the PyPI package
+``nannyml`` (Apache-2.0) carries in three Parquet files. They are read as files; no code of the package is used.
+
+Two things are made here that the files do not say:
+
+- **Households.** The file keeps the survey's order: the reference person comes first, then everybody who lives with them;
+  residents of group quarters stand alone. So households can be told apart, though their number was taken out.
+- **Days.** Only the year of an interview is published. The survey interviews monthly samples of equal size, each drawn at
+  random (ACS Design and Methodology, 2014, chapter 4), so a household is given a day of its year by a hash of its number,
+  each day as likely as any other. What differs between years is real; what differs within a year is chance, and there are
+  no seasons in it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from sysconfig import get_path
+
+import numpy as np
+import pandas as pd
+
+from tremplin.api import TremplinError
+
+TIMEZONE = "America/New_York"
+KEY = b"tremplin support"  # of the hash; with another one every household has another day and another name
+PROCESSING = pd.Timedelta(days=14)  # from the interview until its answers are coded; every row gets a label
+
+# Years, both included: the survey asks about work from 16 on, and most pensions begin at 65.
+WORKING_AGE = (16, 64)
+REFERENCE_PERSON, INSTITUTION, GROUP_QUARTERS = "0", "16", "17"  # codes of RELP
+ON_ACTIVE_DUTY = "1"  # code of MIL
+SAME_HOUSE = "1"  # code of MIG: lived in it a year ago
+
+# Married or not is nobody's business here (and indirectly says who is a woman): spouse and unmarried partner are one.
+PARTS = {
+    "reference_person": ["0"],
+    "partner": ["1", "13"],
+    "child": ["2", "3", "4", "14"],
+    "parent": ["6", "8"],
+    "other_relative": ["5", "7", "9", "10"],
+    "not_related": ["11", "12", "15"],
+    "group_quarters": ["17"],
+}
+ORIGINS = {
+    "white": ["1"],
+    "black": ["2"],
+    "american_indian_or_alaska_native": ["3", "4", "5"],
+    "asian": ["6"],
+    "pacific_islander": ["7"],
+    "other": ["8"],
+    "two_or_more": ["9"],
+}
+FILES = ["employment_MA_reference.pq", "employment_MA_analysis.pq"]
+LABELS = "employment_MA_analysis_target.pq"
+USED = ["id", "year", "AGEP", "SCHL", "RELP", "MIG", "MIL", "SEX", "RAC1P", "DIS", "NATIVITY"]
+COLUMNS = [
+    "resident", "contact_day", "household", "age", "education", "household_part", "household_size", "minors", "moved",
+    "sex", "origin", "disability", "foreign_born", "without_work", "interview_coded",
+]  # fmt: skip
+
+
+def fetch(start: datetime, end: datetime) -> pd.DataFrame:
+    """Residents whose household's day lies in ``[start, end)`` (aware times), with the columns of ``contract.yaml``, by day."""
+    everybody = residents()
+    return everybody[everybody["contact_day"].between(start, end, inclusive="left")].reset_index(drop=True)
+
+
+@cache
+def residents() -> pd.DataFrame:
+    """Everybody the service could write to: of working age, not in an institution, not on active duty; in order of day."""
+    people = survey()
+    asked = people["AGEP"].between(*WORKING_AGE) & (people["RELP"] != INSTITUTION)
+    people = people[asked & (people["MIL"] != ON_ACTIVE_DUTY)]
+    return people.sort_values(["contact_day", "resident"], ignore_index=True)[COLUMNS]
+
+
+def survey() -> pd.DataFrame:
+    """Every person of the survey, children and institutions included, with the contract's columns beside the codes."""
+    people = _raw()
+    alone = people["RELP"].isin([INSTITUTION, GROUP_QUARTERS])
+    number = (alone | (people["RELP"] == REFERENCE_PERSON)).cumsum()
+    members = people.groupby(number)
+    people["resident"] = "R" + people["id"].astype(str).str.zfill(6)
+    people["contact_day"], people["household"] = _day_and_name(number, people["year"])
+    people["age"] = people["AGEP"].astype("int64")
+    people["education"] = people["SCHL"].astype("int64")
+    people["household_part"] = _named(people["RELP"], PARTS)
+    people["household_size"] = members["id"].transform("size")
+    people["minors"] = (people["AGEP"] < 18).groupby(number).transform("sum")
+    people["moved"] = people["MIG"] != SAME_HOUSE
+    people["sex"] = people["SEX"].map({"1": "male", "2": "female"})
+    people["origin"] = _named(people["RAC1P"], ORIGINS)
+    people["disability"] = people["DIS"] == "1"
+    people["foreign_born"] = people["NATIVITY"] == "2"
+    people["without_work"] = people["employed"] == 0
+    people["interview_coded"] = people["contact_day"] + PROCESSING
+    return people
+
+
+def _raw() -> pd.DataFrame:
+    """The survey's own columns in the survey's own order; codes are text."""
+    folder = Path(get_path("purelib")) / "nannyml" / "datasets" / "data"
+    if not folder.is_dir():
+        raise TremplinError(f"The data package nannyml is not in {folder.parents[2]}. Run `make setup`.")
+    try:
+        first, later = (pd.read_parquet(folder / name) for name in FILES)
+        later = later.merge(pd.read_parquet(folder / LABELS), on="id", validate="one_to_one")
+    except (OSError, ValueError) as error:
+        raise TremplinError(
+            f"The survey in {folder} cannot be read: {error}. Install the data again with `make setup`."
+        ) from error
+    people = pd.concat([first[[*USED, "employed"]], later[[*USED, "employed"]]], ignore_index=True)
+    codes = [name for name in USED if name not in ("id", "year", "AGEP")]
+    return people.astype(dict.fromkeys(codes, "str"))
+
+
+def _day_and_name(household: pd.Series, year: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """The midnight at which each household's day begins, and its pseudonym, by person; both from one keyed hash."""
+    numbers = household.drop_duplicates()
+    digests = [blake2b(str(number).encode(), key=KEY, digest_size=16).digest() for number in numbers]
+    drawn = np.array([int.from_bytes(digest[:8]) for digest in digests], dtype="float64") / 2.0**64
+    first = pd.to_datetime(year[numbers.index].astype(str), format="%Y")
+    length = np.where(first.dt.is_leap_year, 366, 365)
+    days = first + pd.to_timedelta(np.minimum(drawn * length, length - 1).astype("int64"), unit="D")
+    names = pd.Series(["H" + digest[8:].hex() for digest in digests], index=numbers)
+    midnights = pd.Series(days.dt.tz_localize(TIMEZONE).dt.tz_convert("UTC").to_numpy(), index=numbers)
+    return household.map(midnights), household.map(names)
+
+
+def _named(codes: pd.Series, names: dict[str, list[str]]) -> pd.Series:
+    """The name of each code; missing where the code has none."""
+    return codes.map({code: name for name, listed in names.items() for code in listed})

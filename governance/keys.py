@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from governance.signatures import KIND, NAMESPACE, line_of, pair, raw_of, sign, take
 from tremplin.errors import TremplinError
@@ -92,6 +92,15 @@ def public_line(text: str, path: Path) -> str:
     if kind != KIND or words[0] != KIND.decode() or len(raw) != 32 or rest:
         raise _not_ed25519(path)
     return line_of(raw)
+
+
+def release_line(path: Path) -> str | None:
+    """The public line of the key that releases are signed with, a PEM file; None where there is none."""
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return line_of(raw_of(key)) if isinstance(key, Ed25519PublicKey) else None
 
 
 def _with_ssh_keygen(path: Path, public: str) -> Key:

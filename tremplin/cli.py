@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import OperationalError
 
-from tremplin.commands import audit, check, demo, identity, loop, new, rollout, serving, ui
+from tremplin.commands import audit, check, demo, identity, journaling, loop, new, rollout, serving, ui
 from tremplin.commands.context import Context, workspace_root
 from tremplin.errors import TremplinError
 from tremplin.settings import load_settings
@@ -78,7 +78,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(rollout.app, name="rollout")
-app.add_typer(audit.journal_app, name="journal")
+app.add_typer(journaling.app, name="journal")
 app.add_typer(identity.app, name="identity")
 
 

@@ -123,7 +123,7 @@ def test_another_persons_signature_is_not_this_ones(desk: Desk) -> None:
     assert problem == "noor.haddad@airline.example signed it, in another's name"
 
 
-def test_the_author_cannot_approve_whatever_else_they_may(desk: Desk) -> None:
+def test_the_author_cannot_approve_their_own_model(desk: Desk) -> None:
     with pytest.raises(
         TremplinError, match=r"noor\.haddad@airline\.example is an author of flights and cannot approve"
     ):

@@ -1,9 +1,7 @@
-"""What an auditor asks: ``trace``, ``status``, ``journal``."""
+"""What an auditor asks first: ``trace``, ``status``."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -11,12 +9,6 @@ import typer
 from tremplin import journal, live
 from tremplin.commands.context import AsJson, context, print_json
 from tremplin.errors import TremplinError
-
-_HASH = re.compile(r"_hash$|^run_id$|^approval$")
-
-journal_app = typer.Typer(
-    help="The append-only record of what was decided, by whom, on which evidence.", no_args_is_help=True
-)
 
 
 def trace(
@@ -87,50 +79,3 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         given.console.print(
             f"  last: {entries[-1].kind} by {entries[-1].by}, as of {entries[-1].as_of:%Y-%m-%d}"
         )
-
-
-@journal_app.command()
-def show(
-    ctx: typer.Context,
-    kind: Annotated[str | None, typer.Option(help="Only entries of this kind, such as `approval`.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show the journal, oldest first. Example: `tremplin journal show --kind approval`."""
-    from rich.table import Table
-
-    given = context(ctx)
-    found = journal.entries(given.store, pilot=given.settings.pilot, kind=kind)
-    if as_json:
-        print_json([asdict(entry) for entry in found])
-        return
-    table = Table("number", "as of", "kind", "by", "facts")
-    for entry in found:
-        table.add_row(
-            str(entry.number), f"{entry.as_of:%Y-%m-%d}", entry.kind, entry.by, _readable(entry.facts)
-        )
-    given.console.print(table)
-
-
-@journal_app.command()
-def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Recompute every hash of the chain; exit 1 if one differs. Example: `tremplin journal verify`."""
-    given = context(ctx)
-    problems = journal.verify(given.store)
-    count = len(journal.entries(given.store))
-    if as_json:
-        print_json({"entries": count, "problems": problems})
-    if problems:
-        raise TremplinError(f"The journal was tampered with: {'; '.join(problems)}.")
-    if not as_json:
-        given.console.print(f"[green]ok[/] {count} entries, each as it was written")
-
-
-def _readable(facts: dict[str, object]) -> str:
-    """The facts a person reads, one a line; hashes and whole structures are left to --json."""
-    lines = []
-    for name, value in facts.items():
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            lines += [f"{name}: {item}" for item in value]
-        elif value is not None and not isinstance(value, dict | list) and not _HASH.search(name):
-            lines.append(f"{name}: {value}")
-    return "\n".join(lines)

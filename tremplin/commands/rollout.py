@@ -50,7 +50,7 @@ def halt(ctx: typer.Context, key: Key, reason: Why, as_of: AsOf = None, as_json:
     from pipelines import rollout
 
     given = context(ctx)
-    by, signed_by = may_halt(given, key)
+    by, signed_by = may_halt(given, key, reason)
     state = rollout.halt(
         given.store, given.pilot, by=by, as_of=given.moment(as_of), reason=reason, signed_by=signed_by
     )
@@ -71,7 +71,7 @@ def rollback(ctx: typer.Context, key: Key, reason: Why, as_of: AsOf = None, as_j
     from pipelines.flows import set_live_aliases
 
     given = context(ctx)
-    by, signed_by = may_halt(given, key)
+    by, signed_by = may_halt(given, key, reason)
     before = now(given)
     taken = before.challenger or before.champion
     state = rollout.rollback(
@@ -101,10 +101,12 @@ def now(given: Context) -> live.Live:
     return known[1]
 
 
-def may_halt(given: Context, key: Path) -> tuple[str, Signatory]:
-    """Name and signature of the person whose key it is, if the charter lets them halt."""
+def may_halt(given: Context, key: Path, reason: str) -> tuple[str, Signatory]:
+    """Name and signature of the person whose key it is, if the charter lets them halt, and the journal take their reason."""
     from governance.identity import allowed
+    from governance.notes import plain
 
+    plain(reason)
     signatory = given.signatory(key)
     return allowed(given.pilot.charter, signatory.contact, "halt", given.pilot.name).name, signatory
 

@@ -1,0 +1,85 @@
+"""What people add to the journal: incidents, arbitrations and lessons, signed, and without personal data."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Literal, get_args
+
+from sqlalchemy.engine import Engine
+
+from governance.identity import Signer, people_of, signature_problem
+from tremplin import journal
+from tremplin.canonical import digest
+from tremplin.errors import TremplinError
+from tremplin.journal import Entry, Signatory
+from tremplin.pilot import Pilot
+
+Kind = Literal["incident", "arbitration", "lesson"]
+SIGNED = ("approval", *get_args(Kind))  # kinds of entries that only a person writes
+TEXT_LIMIT = 2000  # characters; what is longer is a document, to be named by its place
+
+# Ways in which a person outside the charter could be reached. Names cannot be told from words: the writer must.
+PERSONAL = {
+    "an e-mail address": re.compile(r"[^\s<>@,;]+@[^\s<>@,;]+\.\w+"),
+    # International; national ones in groups, of France (06 12 34 56 78) and North America (212-555-0187).
+    "a telephone number": re.compile(
+        r"(?<![\w.])(?:(?:\+|00)[1-9](?:[ .()/-]{0,2}\d){7,13}|0[1-9](?:[ .-]?\d\d){4}|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4})(?![\w-])"
+    ),
+}
+
+
+def add_note(engine: Engine, pilot: Pilot, kind: Kind, text: str, *, by: Signatory, as_of: datetime) -> Entry:
+    """Write what a person of the charter, whichever their role, has to say; the same words of the same moment once.
+
+    Raises:
+        TremplinError: they are not in the charter; the text is empty, too long, or says how to reach somebody.
+    """
+    people = people_of(pilot.charter, by.contact)
+    if not people:
+        names = ", ".join(person.name for person in pilot.charter.people)
+        raise TremplinError(
+            f"{by.contact} is not in the charter of {pilot.name}: its journal is written by {names}."
+        )
+    text = plain(text)
+    name = people[0].name
+    return journal.append(
+        engine,
+        kind,
+        identity=digest({"text": text, "by": name, "as_of": as_of.timestamp()}),
+        pilot=pilot.name,
+        by=name,
+        as_of=as_of,
+        facts={"text": text, "role": people[0].role},
+        signed_by=by,
+    )
+
+
+def unsigned(entries: list[Entry], signers: list[Signer]) -> list[str]:
+    """Entries that do not prove whose they are, one sentence each: signed wrongly, or not at all where only a person writes."""
+    return [
+        f"entry {entry.number} ({entry.kind}) is not {entry.by}'s: {problem}"
+        for entry in entries
+        if entry.kind in SIGNED or "signature" in entry.facts
+        if (problem := signature_problem(entry, signers))
+    ]
+
+
+def plain(text: str) -> str:
+    """The text without spaces around it, if an entry that nobody can erase may hold it.
+
+    Raises:
+        TremplinError: it is empty, too long, or says how to reach somebody; what was found is named.
+    """
+    text = text.strip()
+    if not 0 < len(text) <= TEXT_LIMIT:
+        raise TremplinError(
+            f"A text for the journal has 1 to {TEXT_LIMIT} characters; this one has {len(text)}."
+        )
+    for what, pattern in PERSONAL.items():
+        if found := pattern.search(text):
+            raise TremplinError(
+                f"The text holds {what} ({found[0].strip()}), and nothing can be erased from the journal. "
+                "Name people by their role, and a case by its key."
+            )
+    return text

@@ -1,0 +1,92 @@
+"""What people add to the journal: signed, by somebody of the charter, and without a way to reach anybody else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from governance.identity import enrol, identify, read_signers
+from governance.keys import make_key
+from governance.notes import add_note, plain, unsigned
+from tests.people import People
+from tests.results import AS_OF
+from tremplin import journal
+from tremplin.errors import TremplinError
+from tremplin.pilot import Pilot
+
+TEXT = "From 06:00 to 06:30 on 2013-07-04 no weather came; 26,746 rows of 115,215 went without (.02, lock 6b86b273ff34fce1)."
+
+
+def test_everybody_of_the_charter_may_write_and_signs(engine: Engine, pilot: Pilot, people: People) -> None:
+    noor = people.signatory("Noor Haddad")
+    for _ in range(2):
+        entry = add_note(engine, pilot, "incident", f" {TEXT}\n", by=noor, as_of=AS_OF)
+    assert (entry.kind, entry.by, entry.facts["text"], entry.facts["role"]) == (
+        "incident", "Noor Haddad", TEXT, "ML engineer",
+    )  # fmt: skip
+    signers = read_signers(people.signers)
+    assert (journal.verify(engine), unsigned(journal.entries(engine), signers)) == ([], [])
+    assert json.loads(entry.statement())["action"] == "incident"
+
+
+def test_who_is_not_in_the_charter_does_not_write(
+    engine: Engine, pilot: Pilot, people: People, tmp_path: Path
+) -> None:
+    enrol(tmp_path / "signers", "guest@town.example", make_key(tmp_path / "guest"))
+    guest = identify(tmp_path / "guest", tmp_path / "signers", datetime.now(UTC))
+    with pytest.raises(TremplinError, match=r"guest@.* not in the charter of flights: .* written by Camille"):
+        add_note(engine, pilot, "lesson", TEXT, by=guest, as_of=AS_OF)
+    assert journal.entries(engine) == []
+
+
+def test_what_a_person_must_have_written_and_did_not_sign_is_found(
+    engine: Engine, pilot: Pilot, people: People
+) -> None:
+    signers = read_signers(people.signers)
+    journal.append(
+        engine, "lesson", identity="x", pilot="flights", by="Ines Moreau", as_of=AS_OF, facts={"text": "…"}
+    )
+    journal.append(engine, "verdict", identity="x", pilot="flights", by="gate", as_of=AS_OF, facts={})
+    entries = journal.entries(engine)
+    assert journal.verify(engine) == []
+    assert unsigned(entries, signers) == ["entry 1 (lesson) is not Ines Moreau's: no person signed it"]
+    note = add_note(engine, pilot, "lesson", TEXT, by=people.signatory("Ines Moreau"), as_of=AS_OF)
+    assert unsigned([note], signers) == []
+    [problem] = unsigned([replace(note, facts={**note.facts, "text": "nothing happened"})], signers)
+    assert problem.endswith("its signature is not of what it says")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("Write to jane.doe+ny@mail.example about it", "an e-mail address"),
+        ("She answers at +33 6 12 34 56 78.", "a telephone number"),
+        ("She answers at 06 12 34 56 78.", "a telephone number"),
+        ("0612345678", "a telephone number"),
+        ("call (212) 555-0187", "a telephone number"),
+        ("call +1 212 555 0187", "a telephone number"),
+        ("", "1 to 2000 characters"),
+        ("x" * 2001, "1 to 2000 characters"),
+    ],
+)
+def test_how_to_reach_somebody_is_not_written_where_nothing_can_be_erased(text: str, what: str) -> None:
+    with pytest.raises(TremplinError, match=what):
+        plain(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT,
+        "Wave 2 of 3 was held on 2013-10-03 12:30:00+00:00; share .15, difference +0.0024 [+.0011, +.0038]",
+        "Version 12, lock 0612345678abcdef, flights UA1545 and B6725 at 13.8 % (n = 336776)",
+        "@channel was told; cost 1 200 000 USD; 20131003-0612",
+    ],
+)
+def test_numbers_dates_and_hashes_are_no_telephone(text: str) -> None:
+    assert plain(text) == text

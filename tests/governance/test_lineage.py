@@ -25,6 +25,7 @@ from pipelines.verdict import facts, verdict_hash
 from tests.people import make_people
 from tests.results import AS_OF, Result
 from tremplin.errors import TremplinError
+from tremplin.journal import append, entries
 from tremplin.onnx_model import OnnxModel
 from tremplin.release import Release, make_keys
 from tremplin.settings import Settings
@@ -216,6 +217,55 @@ def test_a_broken_link_is_named(served: Served, spoil: Callable[[Served], None],
     found = served.trace()
     assert found.broken == broken
     assert not found.unbroken
+
+
+def enrolment(served: Served, options: str) -> None:
+    """Rewrite the line of who approved."""
+    path = served.settings.allowed_signers
+    lines = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("camille")]
+    key = served.settings.allowed_signers.with_name("camille.pub").read_text("utf-8").strip()
+    path.write_text("\n".join([*lines, f"camille.laurent@airline.example {options} {key}", ""]), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ('valid-before="20240101Z"', "ended on 2024-01-01"),  # before the approval was written down
+        ('valid-before="21500101Z"', None),  # a key that is taken out of use later
+        ('namespaces="git"', "enrolled for git, not for tremplin"),
+        ("", None),
+    ],
+)
+def test_an_approval_counts_if_its_signer_was_enrolled_when_it_was_written(
+    served: Served, options: str, said: str | None
+) -> None:
+    enrolment(served, options)
+    found = served.trace()
+    assert found.broken == (["approval"] if said else [])
+    assert (said or "signed by a key of camille.laurent@airline.example") in found.links[8].detail
+
+
+def test_an_approval_signed_by_a_key_that_nobody_enrolled_is_broken(served: Served) -> None:
+    served.settings.allowed_signers.unlink()
+    found = served.trace()
+    assert found.broken == ["approval"]
+    assert "Nobody enrolled the key" in found.links[8].detail
+
+
+def test_a_release_made_after_its_approval_expired_is_named(served: Served) -> None:
+    [made] = entries(served.engine, kind="release")
+    for days, broken in ((29, []), (30, ["approval"])):
+        late = AS_OF + timedelta(days=days)
+        append(
+            served.engine,
+            "release",
+            identity=f"made again, {days}",
+            pilot="flights",
+            by=made.by,
+            as_of=late,
+            facts=made.facts,
+        )
+        assert served.trace().broken == broken
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ def month_window(name: str, timezone: str) -> Window:
 def load_window(engine: Engine, pilot: Pilot, window: Window, as_of: datetime) -> pd.DataFrame:
     """Answers about events of the window, in order of the event, with what was known of them by ``as_of``.
 
+    Rows that a release does not answer (``excluded``) are not among them: there is nothing to be right or wrong about.
+
     A question asked again of the same release counts once, with its last answer: a replay that was interrupted and a caller
     who retries must not make a window look larger than it is.
 
@@ -66,7 +68,7 @@ def load_window(engine: Engine, pilot: Pilot, window: Window, as_of: datetime) -
             outcomes.c.known_at,
         )
         .select_from(predictions.outerjoin(outcomes, known))
-        .where(predictions.c.pilot == pilot.name)
+        .where(predictions.c.pilot == pilot.name, predictions.c.excluded.is_(None))
         .where(predictions.c.event_time >= window.start, predictions.c.event_time < window.end)
         .order_by(predictions.c.event_time, predictions.c.key, predictions.c.received_at)
     )

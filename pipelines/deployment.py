@@ -105,7 +105,7 @@ def make_release(
     )
     with tempfile.TemporaryDirectory() as folder:
         made = {"profile.json": Path(folder) / "profile.json", "card.md": Path(folder) / "card.md"}
-        made["profile.json"].write_text(_profile(paths), "utf-8")
+        made["profile.json"].write_text(_profile(paths, verdict), "utf-8")
         made["card.md"].write_text(card, "utf-8")
         files = {
             "model.onnx": paths.model / "model.onnx",
@@ -190,15 +190,17 @@ def _refuse_expired(approval: Entry, as_of: datetime) -> None:
         )
 
 
-def _profile(paths: Paths) -> str:
-    """The profile, and every measure of the final evaluation that monitoring may compare a window with."""
+def _profile(paths: Paths, verdict: Verdict) -> str:
+    """The profile, whom the release may answer, and every measure of the evaluation that monitoring may compare a window with."""
     profile = json.loads((paths.model / "profile.json").read_text("utf-8"))
     measured = {
         name: found["value"]
         for name, found in _evaluation(paths).items()
         if isinstance(found, dict) and "value" in found
     }
-    return json.dumps({**profile, "performance": measured}, sort_keys=True, indent=1, ensure_ascii=False)
+    coverage = facts(verdict)["coverage"]
+    content = {**profile, "performance": measured, "coverage": coverage}
+    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False)
 
 
 def _evaluation(paths: Paths) -> dict[str, Any]:

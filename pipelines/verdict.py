@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from tremplin.canonical import canonical, digest
 from tremplin.contract import Strict
+from tremplin.coverage import Segment
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -47,6 +48,7 @@ class Verdict(Strict):
     model_hash: str  # SHA-256 of the model.onnx that was judged
     champion: str | None  # the release it was compared with
     checks: Annotated[list[Check], Field(min_length=1)]
+    coverage: list[Segment]  # the groups that it may answer, and those it may not
 
     @property
     def blocked_by(self) -> list[str]:

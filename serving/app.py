@@ -109,7 +109,10 @@ def create_app(settings: Settings) -> FastAPI:
             **watch.state.live.model_dump(),
         }
         facts["releases"] = {
-            identity: servable.release.manifest.model_dump(mode="json", exclude={"files"})
+            identity: {
+                **servable.release.manifest.model_dump(mode="json", exclude={"files"}),
+                "coverage": [segment.model_dump() for segment in servable.segments],
+            }
             for identity, servable in watch.state.releases.items()
         }
         return _json(facts)

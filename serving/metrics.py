@@ -36,6 +36,12 @@ class Metrics:
             ["feature"],
             registry=self.registry,
         )
+        self.excluded = Counter(
+            "tremplin_excluded",
+            "Rows logged without an answer: the release was not proven on such rows",
+            ["release", "segment"],
+            registry=self.registry,
+        )
         self.log_failures = Counter(
             "tremplin_log_failures",
             "Requests refused because their answers could not be logged",

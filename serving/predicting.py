@@ -24,8 +24,15 @@ class Prediction(BaseModel):
 
     prediction_id: str = Field(description="names this answer in the log; `tremplin trace` follows it")
     key: str = Field(description="the row's key")
-    score: float = Field(description="probability of the target", ge=0, le=1)
-    decision: bool = Field(description="whether the score reaches the release's threshold")
+    score: float | None = Field(
+        description="probability of the target; null where the row is excluded", ge=0, le=1
+    )
+    decision: bool | None = Field(
+        description="whether the score reaches the release's threshold; null where the row is excluded"
+    )
+    excluded: str | None = Field(
+        description="why the release does not answer such a row: the group it was not proven on; null where it answers"
+    )
     release: str = Field(description="the release that answered")
     cohort: str = Field(
         description="champion or challenger; a subject stays in its cohort for a whole rollout"
@@ -55,10 +62,11 @@ def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict
     cohorts = [state.live.cohort(name) for name in drawn_by]
     received = datetime.now(UTC)
     answers: list[dict[str, Any]] = [{}] * len(rows)
+    outside: Counter[tuple[str, str]] = Counter()  # release and segment of the rows that get no answer
     for cohort in dict.fromkeys(cohorts):
         places = [place for place, drawn in enumerate(cohorts) if drawn == cohort]
         for place, answer in zip(
-            places, _score([rows[p] for p in places], state, cohort, received), strict=True
+            places, _score([rows[p] for p in places], state, cohort, received, outside), strict=True
         ):
             answers[place] = answer
     pilot, time = state.champion.release.manifest.pilot, state.champion.contract.time
@@ -74,6 +82,7 @@ def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict
             "received_at": received,
             "score": answer["score"],
             "decision": answer["decision"],
+            "excluded": answer["excluded"],
             "row": row,
         }
         for row, subject, answer in zip(rows, subjects, answers, strict=True)
@@ -84,6 +93,8 @@ def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict
         metrics.log_failures.inc()
         raise
     _count(answers, metrics)
+    for (release, segment), count in outside.items():
+        metrics.excluded.labels(release, segment).inc(count)
     return {"predictions": answers} if many else answers[0]
 
 
@@ -94,8 +105,10 @@ def prediction_id(moment: datetime) -> str:
     return f"{number & ~(0x3 << 62) | 0x2 << 62:032x}"  # variant
 
 
-def _score(rows: list[Row], state: State, cohort: str, moment: datetime) -> list[dict[str, Any]]:
-    """Answers of one cohort's release to its rows."""
+def _score(
+    rows: list[Row], state: State, cohort: str, moment: datetime, outside: Counter[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Answers of one cohort's release to its rows; those it was not proven on are counted in ``outside`` by segment."""
     servable = state.answering(cohort)
     scores = servable.model.score({f.name: [row[f.name] for row in rows] for f in servable.model.features})
     if not np.isfinite(scores).all():
@@ -104,17 +117,20 @@ def _score(rows: list[Row], state: State, cohort: str, moment: datetime) -> list
         )
     threshold = servable.release.manifest.decision_threshold
     keys = _texts(rows, state.champion.contract.key)
+    left_out = [servable.coverage.excluded(row) for row in rows]
+    outside.update((servable.id, found[0]) for found in left_out if found)
     return [
         {
             "prediction_id": prediction_id(moment),
             "key": key,
-            "score": score,
-            "decision": score >= threshold,
+            "score": None if found else score,
+            "decision": None if found else score >= threshold,
+            "excluded": found[1] if found else None,
             "release": servable.id,
             "cohort": cohort,
             "out_of_range": servable.out_of_range(row),
         }
-        for row, key, score in zip(rows, keys, scores.tolist(), strict=True)
+        for row, key, score, found in zip(rows, keys, scores.tolist(), left_out, strict=True)
     ]
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from serving.request_model import Row, batch_adapter, row_adapter
 from tremplin.contract import Contract, load_contract
+from tremplin.coverage import Coverage, Segment
 from tremplin.errors import ReleaseRefused, TremplinError
 from tremplin.onnx_model import OnnxModel
 from tremplin.release import Release, open_release
@@ -31,6 +32,8 @@ class Servable:
     model: OnnxModel
     ranges: dict[str, tuple[float, float]]  # of numbers, in training
     categories: dict[str, frozenset[str]]  # values that training saw
+    segments: list[Segment]  # the groups that it answers, and those it does not
+    coverage: Coverage
 
     @property
     def id(self) -> str:
@@ -70,6 +73,8 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
         row, batch = row_adapter(contract), batch_adapter(contract)
         ranges = {name: _widened(*bounds) for name, bounds in profile["ranges"].items() if bounds}
         categories = {name: frozenset(values) for name, values in profile["categories"].items()}
+        segments = TypeAdapter(list[Segment]).validate_python(profile["coverage"])
+        coverage = Coverage(segments, {column.name: column for column in contract.request_columns})
         _smoke(path, model, profile["smoke"]["rows"], profile["smoke"]["scores"])
     except ReleaseRefused:
         raise
@@ -78,7 +83,7 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
             f"Release {path} cannot be served: {type(error).__name__}: {error}. Make it again."
         ) from error
     blank: Row = dict.fromkeys(column.name for column in contract.request_columns)
-    return Servable(release, contract, row, batch, blank, model, ranges, categories)
+    return Servable(release, contract, row, batch, blank, model, ranges, categories, segments, coverage)
 
 
 def _smoke(path: Path, model: OnnxModel, rows: list[dict[str, Any]], scores: list[float]) -> None:
@@ -106,7 +111,9 @@ def same_rows(champion: Servable, challenger: Servable) -> None:
         TremplinError: it needs a column that the champion's contract does not have.
     """
     known = {column.name for column in champion.contract.request_columns}
-    missing = [feature.name for feature in challenger.contract.features if feature.name not in known]
+    needed = [feature.name for feature in challenger.contract.features]
+    needed += [name for segment in challenger.segments for name in segment.columns if name not in needed]
+    missing = [name for name in needed if name not in known]
     if missing:
         raise TremplinError(
             f"The challenger {challenger.id} needs {', '.join(missing)}, which callers of the champion {champion.id} do not "

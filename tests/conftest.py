@@ -26,6 +26,34 @@ from tremplin.release import GoNoGo, Manifest, Release, make_keys, write_release
 from tremplin.settings import Settings, load_settings
 from tremplin.store import open_store
 
+# Whom the factory's releases answer: everybody but one carrier that was too small, and any that was not there.
+COVERAGE = [
+    {
+        "columns": ["carrier"],
+        "minimum_rows": 200,
+        "served": [
+            [c]
+            for c in [
+                "9E",
+                "AA",
+                "AS",
+                "B6",
+                "DL",
+                "EV",
+                "F9",
+                "FL",
+                "HA",
+                "MQ",
+                "UA",
+                "US",
+                "VX",
+                "WN",
+                "YV",
+            ]
+        ],
+        "excluded": [{"group": ["OO"], "rows": 1, "reason": "1 rows of evaluation, 200 needed"}],
+    }
+]
 JANUARY, FEBRUARY, MARCH = (datetime(2013, month, 1, tzinfo=UTC) for month in (1, 2, 3))
 
 
@@ -120,7 +148,8 @@ def release_factory(pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> R
     pipeline = make_pipeline(pilot.features.transformer(), estimator)
     pipeline.fit(model_frame(train, pilot.contract), train[pilot.contract.target].astype(int))
     (folder / "model.onnx").write_bytes(export_onnx(pipeline, pilot.contract))
-    write_json(folder / "profile.json", profile(train, pilot.contract, folder / "model.onnx"))
+    described = profile(train, pilot.contract, folder / "model.onnx") | {"coverage": COVERAGE}
+    write_json(folder / "profile.json", described)
     files = {name: folder / name for name in ("model.onnx", "profile.json")}
     files["contract.yaml"] = pilot.folder / "contract.yaml"
     private, public = folder / "keys" / "release.key", folder / "keys" / "release.pub"

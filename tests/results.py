@@ -33,7 +33,15 @@ BOOSTED = {"trees": 40, "learning_rate": 0.1, "leaves": 15, "rows_per_leaf": 100
 SMALL: dict[str, dict[str, Any]] = {
     "data": {"window_days": 61, "evaluation_days": 14, "minimum_rows": 5000},
     "model": {"threads": 1, "folds": 2, "candidates": {"boosted": BOOSTED}},
-    "gate": {"bootstrap_samples": 200},
+    "gate": {
+        "bootstrap_samples": 200,
+        "coverage": {
+            "segments": [["carrier"]],
+            "minimum_rows": 40,
+            "baseline_margin": 0.01,
+            "excluded_limit": 0.05,
+        },
+    },
 }
 
 

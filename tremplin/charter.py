@@ -16,6 +16,7 @@ from tremplin.strict import Strict, refuse
 Text = Annotated[str, Field(min_length=3)]
 Positive = Annotated[float, Field(gt=0)]
 Permission = Literal["author", "approve", "halt"]
+FairnessMeasure = Literal["selection_rate", "true_positive_rate", "false_positive_rate", "calibration"]
 
 
 class Person(Strict):
@@ -76,6 +77,13 @@ class Gdpr(Strict):
     retention_days: Annotated[int, Field(gt=0)]
 
 
+class FairnessChoice(Strict):
+    """Which measures of fairness are limited. They cannot all be equal where groups differ, so somebody must choose."""
+
+    limited: Annotated[list[FairnessMeasure], Field(min_length=1)]
+    reason: Text
+
+
 class Charter(Strict):
     """What the pilot is for and who answers for it."""
 
@@ -90,6 +98,7 @@ class Charter(Strict):
     decision_threshold: Annotated[float, Field(gt=0, lt=1)]
     ai_act: AiAct
     gdpr: Gdpr
+    fairness: FairnessChoice | None = None  # None where no column is `protected`
 
     def person(self, name: str) -> Person | None:
         """The person of that name, or None."""

@@ -56,6 +56,7 @@ def load_pilot(name: str, root: Path) -> Pilot:
         faults += error.faults
     if file and contract:
         faults += _contradictions(file, contract, folder)
+        faults += [Fault(folder / "pilot.yaml", None, said) for said in _cannot_be_judged(file, contract)]
     if faults or file is None or contract is None:
         raise ConfigurationError(faults)
     return Pilot(name, folder, file, contract)
@@ -88,4 +89,29 @@ def _contradictions(file: PilotFile, contract: Contract, folder: Path) -> list[F
         if column.purpose and column.purpose not in gdpr.purposes:
             message = f"column {column.name}: its purpose {column.purpose!r} is not among the charter's gdpr.purposes"
             faults.append(Fault(path, None, message))
+    return faults
+
+
+def _cannot_be_judged(file: PilotFile, contract: Contract) -> list[str]:
+    """What the gate is asked to look at and cannot, by the contract."""
+    chosen, limits, faults = file.charter.fairness, file.gate.fairness, []
+    protected = ", ".join(column.name for column in contract.protected)
+    if protected and (chosen is None or limits is None):
+        faults.append(
+            f"the contract marks {protected} as protected: `charter.fairness` must say which measures are limited and why, "
+            "and `gate.fairness` the limits"
+        )
+    if chosen and limits and set(chosen.limited) != set(limits.limits):
+        faults.append(
+            f"`charter.fairness` limits {', '.join(sorted(chosen.limited))}, `gate.fairness` {', '.join(sorted(limits.limits))}"
+        )
+    sent = {column.name: column for column in contract.request_columns}
+    for name in sorted({name for names in file.gate.coverage.segments for name in names}):
+        column = sent.get(name)
+        if column is None:
+            faults.append(f"`gate.coverage.segments` names {name}, which no request has")
+        elif column.logicalType == "timestamp":
+            faults.append(f"`gate.coverage.segments` names {name}, a timestamp, which has no groups")
+        elif column.logicalType in ("number", "integer") and column.bands is None:
+            faults.append(f"`gate.coverage.segments` names {name}, a number without `bands` in the contract")
     return faults

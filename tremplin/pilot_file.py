@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from tremplin.charter import Charter, Text
+from tremplin.charter import Charter, FairnessMeasure, Text
 from tremplin.strict import Strict
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -50,6 +50,24 @@ class Model(Strict):
     candidates: Annotated[dict[str, dict[str, Scalar]], Field(min_length=1)]
 
 
+class Coverage(Strict):
+    """Which groups of rows get no answer. The contract's site is a segment without being named."""
+
+    segments: list[Annotated[list[str], Field(min_length=1)]]  # columns of a request, one or more a segment
+    minimum_rows: Count  # of the evaluation, in a group
+    baseline_margin: Share  # Brier loss above the baseline's that is tolerated in a group
+    excluded_limit: Share  # of the evaluation rows: above it the model is for too few
+
+
+class Fairness(Strict):
+    """Limits of the gaps between a group and everyone else."""
+
+    minimum_rows: (
+        Count  # of the evaluation: rows of a group, its positives for their rate, its negatives for theirs
+    )
+    limits: Annotated[dict[FairnessMeasure, Annotated[Share, Field(gt=0)]], Field(min_length=1)]
+
+
 class Gate(Strict):
     """Limits of the checks between a model and its release."""
 
@@ -65,6 +83,8 @@ class Gate(Strict):
     site_minimum_rows: Count
     calibration_limit: Share  # expected calibration error
     parity_limit: Annotated[float, Field(gt=0)]  # largest |ONNX - trained pipeline| of a probability
+    coverage: Coverage
+    fairness: Fairness | None = None  # None where no column is `protected`
     approval_days: Days  # how long a person's go holds before it must be given again
 
 

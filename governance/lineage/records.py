@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from governance.identity import Signer, signature_problem
 from governance.lineage.links import Link
 from tremplin import journal
 from tremplin.contract import Contract, load_contract
+from tremplin.coverage import Coverage, Segment
 from tremplin.release import Release
 from tremplin.store import outcomes
 
@@ -21,7 +23,8 @@ CLOSE = 1e-6  # of a probability: the server may compute with another library th
 
 def answered(prediction: dict[str, Any], release: Release | None) -> Link:
     """The logged answer, scored again from its row; without its release it cannot be."""
-    value = f"{prediction['key']}: {prediction['score']:.4f}, {prediction['decision']}"
+    reason, score = prediction["excluded"], prediction["score"]
+    value = f"{prediction['key']}: " + (reason or f"{score:.4f}, {prediction['decision']}")
     if release is None:
         return Link(
             name="prediction",
@@ -34,14 +37,28 @@ def answered(prediction: dict[str, Any], release: Release | None) -> Link:
     contract = load_contract(release.path / "contract.yaml")
     columns = {feature.name: [prediction["row"].get(feature.name)] for feature in contract.features}
     again = float(OnnxModel(release.path / "model.onnx", contract).score(columns)[0])
-    decision = prediction["score"] >= release.manifest.decision_threshold
     differing = _differing(prediction, contract)
-    if abs(again - prediction["score"]) > CLOSE or decision != prediction["decision"]:
-        differing.append("score")
-    detail = f"the logged row, scored again with the release: {again:.4f}"
+    if _reason(prediction["row"], release, contract) != reason:
+        differing.append("excluded")
+    if reason is not None:
+        same = score is None and prediction["decision"] is None
+        detail = "the logged row, looked up again in what the release covers"
+    else:
+        decision = score is not None and score >= release.manifest.decision_threshold
+        same = score is not None and abs(again - score) <= CLOSE and decision == prediction["decision"]
+        detail = f"the logged row, scored again with the release: {again:.4f}"
+    differing += [] if same else ["score"]
     if differing:
         detail += f"; not what was logged: {', '.join(differing)}"
     return Link(name="prediction", value=value, verified=not differing, detail=detail)
+
+
+def _reason(row: dict[str, Any], release: Release, contract: Contract) -> str | None:
+    """Why the release does not answer this row; None where it does."""
+    profile = json.loads((release.path / "profile.json").read_text("utf-8"))
+    segments = [Segment.model_validate(segment) for segment in profile["coverage"]]
+    found = Coverage(segments, {column.name: column for column in contract.request_columns}).excluded(row)
+    return found[1] if found else None
 
 
 def _differing(prediction: dict[str, Any], contract: Contract) -> list[str]:

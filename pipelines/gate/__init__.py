@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from pipelines.gate import checks
+from pipelines.gate.checks.coverage import segments
 from pipelines.gate.gathering import ChampionModel, gather
 from pipelines.verdict import Verdict
 from tremplin.paths import Paths
@@ -35,4 +36,5 @@ def gate(pilot: Pilot, paths: Paths, *, champion: ChampionModel | None, as_of: d
         model_hash=sha256(paths.model / "model.onnx"),
         champion=champion.release.id if champion else None,
         checks=found,
+        coverage=segments(material),
     )

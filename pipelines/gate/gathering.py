@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.gate.material import Material
 from tremplin.comparison import Bootstrap, days_of
-from tremplin.contract import load_contract
+from tremplin.contract import Contract, load_contract
 from tremplin.errors import TremplinError
 from tremplin.frame import model_columns, model_frame
 from tremplin.onnx_model import OnnxModel
@@ -68,6 +68,7 @@ def gather(pilot: Pilot, paths: Paths, champion: ChampionModel | None, as_of: da
         as_of=as_of,
         train=train,
         evaluation=evaluation,
+        audit=_held_apart(paths, contract, evaluation),
         labels=evaluation[contract.target].to_numpy(np.float64),
         days=days_of(evaluation[contract.time], pilot.file.data.timezone),
         scores=OnnxModel(_present(paths.model / "model.onnx"), contract).score(model_columns(frame)),
@@ -78,6 +79,19 @@ def gather(pilot: Pilot, paths: Paths, champion: ChampionModel | None, as_of: da
         champion_fault=champion_fault,
         how=Bootstrap(settings.bootstrap_samples, settings.confidence, pilot.file.model.seed),
     )
+
+
+def _held_apart(paths: Paths, contract: Contract, evaluation: pd.DataFrame) -> pd.DataFrame:
+    """What is held apart of each evaluation row, in its order; no column where the contract holds nothing apart."""
+    names, key = [column.name for column in contract.held_apart], contract.key
+    if not names:
+        return evaluation[[]]
+    audit = _rows(paths.audit)
+    lacking = [name for name in (key, *names) if name not in audit]
+    if lacking or not evaluation[key].isin(audit[key]).all():
+        what = f"lacks {', '.join(lacking)}" if lacking else "lacks rows of evaluation.parquet"
+        raise TremplinError(f"{paths.audit} {what}. Run `dvc repro` again.")
+    return audit.set_index(key).loc[evaluation[key], names].reset_index(drop=True)
 
 
 def _rows(path: Path) -> pd.DataFrame:

@@ -24,6 +24,7 @@ class Material:
     as_of: datetime
     train: pd.DataFrame
     evaluation: pd.DataFrame
+    audit: pd.DataFrame  # what is held apart, one row for each of evaluation's; for fairness alone
     labels: Floats  # 0 or 1
     days: Integers  # local day
     scores: Floats  # of model.onnx

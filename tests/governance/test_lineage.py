@@ -89,6 +89,7 @@ def original(honest_result: Result, empty_mlflow: Path, tmp_path_factory: pytest
         "subject": row["desk"],
         "event_time": datetime.fromisoformat(row["scheduled_departure"]), "received_at": AS_OF, "score": score,
         "decision": score >= release.manifest.decision_threshold, "row": row,
+        "excluded": None,
     }  # fmt: skip
     insert_once(engine, predictions, [answer])
     return Served(result, settings, engine, release)
@@ -328,3 +329,20 @@ def test_an_answer_given_to_another_event_or_person_is_broken(
     found = served.trace()
     assert "prediction" in found.broken
     assert column in next(link.detail for link in found.links if link.name == "prediction")
+
+
+def test_a_row_that_got_no_answer_is_traced_to_the_reason(served: Served) -> None:
+    query = sa.select(predictions.c.row)
+    with served.engine.begin() as connection:
+        row = connection.execute(query).scalar_one() | {"carrier": "ZZ"}
+        reason = "carrier ZZ: 0 rows of evaluation, 40 needed"
+        left_out = {"score": None, "decision": None, "excluded": reason, "row": row}
+        connection.execute(predictions.update().values(left_out))
+    link = next(link for link in served.trace().links if link.name == "prediction")
+    assert link.verified
+    assert reason in link.value
+    with served.engine.begin() as connection:
+        connection.execute(predictions.update().values(row=row | {"carrier": "UA"}))
+    link = next(link for link in served.trace().links if link.name == "prediction")
+    assert link.verified is False
+    assert "excluded" in link.detail

@@ -82,6 +82,7 @@ def parameters() -> dict[str, Any]:
     }
     content["model"] |= {"candidates": {"linear": {"C": 1.0}, "boosted": {"trees": 30}}}
     content["gate"] |= {"bootstrap_samples": 200}
+    content["gate"]["coverage"]["segments"] = [["kind"]]
     content["monitoring"] |= {"drift_sample": 1000}
     return content
 

@@ -95,6 +95,12 @@ def test_the_profile_says_what_later_windows_are_compared_with(approved: Approve
     assert profile["smoke"]["rows"]
 
 
+def test_the_release_says_whom_it_may_answer_as_the_verdict_did(approved: Approved) -> None:
+    profile = json.loads((approved.release().path / "profile.json").read_text("utf-8"))
+    assert profile["coverage"] == facts(approved.verdict)["coverage"]
+    assert [segment["columns"] for segment in profile["coverage"]] == [["origin"], ["carrier"]]
+
+
 def test_releasing_twice_is_the_same_release(approved: Approved) -> None:
     first, second = approved.release(), approved.release()
     assert first.id == second.id

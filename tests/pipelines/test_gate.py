@@ -23,7 +23,7 @@ from tremplin.release import Release, make_keys, write_release
 
 IDS = [
     "contract", "freshness", "time-overlap", "feature-too-good", "result-too-good", "baseline", "champion", "sites",
-    "calibration", "parity",
+    "coverage", "fairness", "calibration", "parity",
 ]  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def test_one_row_gets_one_answer(champion: Release, ask: Ask, rows: list[dict[st
     assert answer.status_code == 200
     assert answer.json() | {"prediction_id": "", "score": 0.0, "decision": False} == {
         "prediction_id": "", "key": rows[0]["flight_id"], "score": 0.0, "decision": False,
-        "release": champion.id, "cohort": "champion", "out_of_range": [],
+        "excluded": None, "release": champion.id, "cohort": "champion", "out_of_range": [],
     }  # fmt: skip
 
 

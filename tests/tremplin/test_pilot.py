@@ -72,6 +72,7 @@ def test_a_missing_file_is_named(root: Path) -> None:
         ("baseline_margin: 0.02", "baseline_margin: -5", "`gate.baseline_margin`"),
         ("window_days: 365", "window_days: 999999999", "`data.window_days`"),
         ("window: month", "window: fortnight", "got 'fortnight'"),
+        ("minimum_rows: 200 ", "minimum_rows: 0 ", "`gate.coverage.minimum_rows`"),
         ("monitoring:\n", "monitoring:\n  speed: 3\n", "`monitoring.speed` is not a known key"),
     ],
 )

@@ -256,6 +256,7 @@ def traced(world: World) -> None:
         query = (
             sa.select(predictions.c.prediction_id)
             .where(predictions.c.release_id == current(world).champion, predictions.c.key.in_(known))
+            .where(predictions.c.excluded.is_(None))
             .order_by(predictions.c.event_time.desc(), predictions.c.key)
             .limit(1)
         )

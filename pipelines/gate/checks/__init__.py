@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pipelines.gate.checks import calibration, data, leakage, operation, quality, sites
+from pipelines.gate.checks import calibration, coverage, data, fairness, leakage, operation, quality, sites
 from pipelines.gate.material import CheckFunction
 
-FAMILIES = (data, leakage, quality, sites, calibration, operation)  # in the order of the verdict's lines
+# In the order of the verdict's lines.
+FAMILIES = (data, leakage, quality, sites, coverage, fairness, calibration, operation)
 
 ALL: list[CheckFunction] = [check for family in FAMILIES for check in family.CHECKS]

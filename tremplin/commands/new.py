@@ -27,6 +27,7 @@ def new(
     site: Annotated[str | None, typer.Option(help="Column of where: performance is shown by it.")] = None,
     subject: Annotated[str | None, typer.Option(help="Column of the pseudonym that a cohort is drawn from.")] = None,
     label_after: Annotated[str | None, typer.Option(help="From a row's time to its answer: 12h. Default: 1d.")] = None,
+    label_time: Annotated[str | None, typer.Option(help="Column of when the answer was known, if there is one.")] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make a pilot from a table: five files, what only a person can know marked `changeme`.
@@ -38,7 +39,9 @@ def new(
     from tremplin.scaffolding.pilot import new_pilot
 
     given = context(ctx)
-    asked = Asked(target, above, time, tuple(key.split(",")) if key else (), site, subject, label_after)
+    asked = Asked(
+        target, above, time, tuple(key.split(",")) if key else (), site, subject, label_after, label_time
+    )
     made = new_pilot(name, file, given.settings.root, asked, single_auc=single_auc)
     if as_json:
         print_json(_facts(made))

@@ -16,3 +16,4 @@ class Asked:
     site: str | None = None
     subject: str | None = None
     label_after: str | None = None
+    label_time: str | None = None

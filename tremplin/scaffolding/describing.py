@@ -15,6 +15,7 @@ from tremplin.scaffolding.personal import Suspicion
 from tremplin.scaffolding.python_files import Layout
 from tremplin.scaffolding.reading import Table
 from tremplin.scaffolding.roles import Roles
+from tremplin.scaffolding.window import Window
 
 MANY = 1000  # different values beyond which a text is no category that a model learns from
 HALF = 0.5  # of the rows: a text with more values than that names rows
@@ -45,7 +46,7 @@ class Entry:
 
 
 def describe(
-    rows: pd.DataFrame, names: Layout, roles: Roles, table: Table, *, single_auc: SingleAuc
+    rows: pd.DataFrame, cut: Window, names: Layout, roles: Roles, table: Table, *, single_auc: SingleAuc
 ) -> list[Entry]:
     """An entry for each column of ``rows`` (in order of time)."""
     seen = [
@@ -55,7 +56,7 @@ def describe(
             for name in names.kept
         ),
     ]
-    checked = [_confirmed(entry, rows, names.target, single_auc) for entry in seen]
+    checked = [_confirmed(entry, rows, cut, names.target, single_auc=single_auc) for entry in seen]
     return [*checked, *(_calendar(name, names.time) for name in names.calendar), *_answer(rows, names, roles)]
 
 
@@ -206,11 +207,11 @@ def _unseen(fields: dict[str, Any], suspicion: Suspicion) -> dict[str, Any]:
     return {"enum": None, "logicalTypeOptions": {"maxLength": longest}, "examples": [suspicion.example]}
 
 
-def _confirmed(entry: Entry, rows: pd.DataFrame, target: str, single_auc: SingleAuc) -> Entry:
+def _confirmed(entry: Entry, rows: pd.DataFrame, cut: Window, target: str, *, single_auc: SingleAuc) -> Entry:
     """A feature that seems to know the answer is none."""
     if not entry.is_feature:
         return entry
-    why = suspected_leak(entry.column, rows, target, single_auc=single_auc, limit=FEATURE_AUC_LIMIT)
+    why = suspected_leak(entry.column, rows, cut, target, single_auc=single_auc, limit=FEATURE_AUC_LIMIT)
     if why is None:
         return entry
     fields = entry.fields | {"tags": [tag for tag in entry.fields["tags"] if tag != "feature"]}
@@ -245,14 +246,16 @@ def _answer(rows: pd.DataFrame, names: Layout, roles: Roles) -> list[Entry]:
     known = rows[names.label_time].dropna()
     label_time = {
         "name": names.label_time, "logicalType": "timestamp",
-        "description": f"When the answer is known: {_length(roles)} after {names.time}",
+        "description": f"When the answer is known: {_since(roles)}",
         "tags": ["label_time"], "classification": "internal", "examples": [_moment(known.iloc[0])],
     }  # fmt: skip
     return [Entry(target), Entry(label_time)]
 
 
-def _length(roles: Roles) -> str:
-    return f"changeme, taken as {roles.label_after}" if roles.label_guessed else str(roles.label_after)
+def _since(roles: Roles) -> str:
+    if roles.known.guessed:
+        return f"changeme, taken as {roles.known.words}"
+    return "as the file has it" if roles.known.column else roles.known.words
 
 
 def _moment(time: pd.Timestamp) -> str:

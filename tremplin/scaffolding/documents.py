@@ -8,10 +8,11 @@ from typing import Any
 
 import yaml
 
-from tremplin.scaffolding.amounts import ENOUGH_ROWS, ENOUGH_YES, Amounts
+from tremplin.scaffolding.amounts import Amounts
 from tremplin.scaffolding.describing import Entry
 from tremplin.scaffolding.python_files import TEMPLATES
 from tremplin.scaffolding.ranges import ROOM
+from tremplin.scaffolding.window import ENOUGH_ROWS, ENOUGH_YES
 
 INDENT = " " * 8
 
@@ -47,7 +48,7 @@ def pilot(name: str, file_name: str, question: str, entries: list[Entry], found:
         personal_words=words,
         legal_basis="changeme" if personal else '"changeme: none needed if no personal data is processed"',
         enough=f"{ENOUGH_ROWS:,} rows and {ENOUGH_YES} of either answer",
-        **{key: str(value) for key, value in asdict(found).items() if key != "as_of"},
+        **{key: str(value) for key, value in asdict(found).items()},
     )
 
 

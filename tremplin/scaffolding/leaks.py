@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from tremplin.column import Column
+from tremplin.scaffolding.window import Window
 
 SingleAuc = Callable[[Column, pd.DataFrame, pd.DataFrame, str], float]
 """How well one column ranks rows (second table) by what another table says of it: the gate's own rule."""
@@ -18,9 +19,9 @@ CHANCE = 1e-6  # that so many rows have one answer by luck
 
 
 def suspected_leak(
-    column: Column, rows: pd.DataFrame, target: str, *, single_auc: SingleAuc, limit: float
+    column: Column, rows: pd.DataFrame, cut: Window, target: str, *, single_auc: SingleAuc, limit: float
 ) -> str | None:
-    """Why a column seems to know the answer; None where nothing is seen. ``rows`` are in order of time."""
+    """Why a column seems to know the answer; None where nothing is seen."""
     if NAMED.search(column.name):
         return "its name says that it is an answer, or another model's"
     values, answers = rows[column.name], rows[target]
@@ -36,28 +37,20 @@ def suspected_leak(
         for one, rate in ((True, share), (False, 1 - share)):
             if bool((among == one).all()) and rate ** len(among) < CHANCE:
                 return f"filled only where {target} is {str(one).lower()}"
-    found = alone(column, rows, target, single_auc)
+    found = alone(column, cut, target, single_auc)
     return (
         f"alone it tells {target} with an AUC of {found:.2f}" if found is not None and found > limit else None
     )
 
 
-def alone(column: Column, rows: pd.DataFrame, target: str, single_auc: SingleAuc) -> float | None:
-    """How well a column alone tells the target on the last quarter of the rows; None where there are too few."""
-    earlier, later = _parts(rows[rows[target].notna()], target)
-    return None if earlier is None or later is None else single_auc(column, earlier, later, target)
+def alone(column: Column, cut: Window, target: str, single_auc: SingleAuc) -> float | None:
+    """How well a column alone tells the target, as the gate would measure it; None where there are too few rows.
 
-
-def _parts(labelled: pd.DataFrame, target: str) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
-    """The first three quarters and the last; where either answer is rare in one of them, every other row."""
-    cut = len(labelled) * 3 // 4
-    for earlier, later in (
-        (labelled.iloc[:cut], labelled.iloc[cut:]),
-        (labelled.iloc[::2], labelled.iloc[1::2]),
-    ):
-        counts = [
-            int((part[target] == answer).sum()) for part in (earlier, later) for answer in (True, False)
-        ]
+    Where either answer is rare in one of the parts, of every two rows one says what is known of the other.
+    """
+    labelled = pd.concat([cut.train, cut.evaluation])
+    for known, asked in ((cut.train, cut.evaluation), (labelled.iloc[::2], labelled.iloc[1::2])):
+        counts = [int((part[target] == answer).sum()) for part in (known, asked) for answer in (True, False)]
         if min(counts) >= ENOUGH:
-            return earlier, later
-    return None, None
+            return single_auc(column, known, asked, target)
+    return None

@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 Content = Callable[[pd.Series], bool]
+DIFFERENT = 20  # values below which they are kinds rather than people
 SAMPLE = 2000  # different values that are looked at
 
 FIRST_NAMES = frozenset((Path(__file__).parent / "static" / "first_names.txt").read_text("utf-8").split())
@@ -82,13 +83,14 @@ def _national_number(text: pd.Series) -> bool:
 
 
 def _person_names(text: pd.Series) -> bool:
-    """Two to four words, of which the first or the last is a common first name: in three of ten, where chance gives few."""
+    """Two to four words and the given name, which stands first or behind a comma, is a common one: in three of ten."""
 
     def like(value: str) -> bool:
-        words = re.findall(r"[^\W\d_]+", value.lower())
-        return 2 <= len(words) <= 4 and bool(FIRST_NAMES & {words[0], words[-1]})
+        words = re.findall(r"[^\W\d_]+", value.lower().rpartition(",")[2])
+        count = len(re.findall(r"[^\W\d_]+", value))
+        return 2 <= count <= 4 and bool(words) and words[0] in FIRST_NAMES
 
-    return len(text) >= 5 and bool(text.map(like).mean() >= 0.3)
+    return len(text) >= DIFFERENT and bool(text.map(like).mean() >= 0.3)
 
 
 def _among(*words: str, at_least: int) -> Content:

@@ -26,6 +26,7 @@ from tremplin.scaffolding.leaks import SingleAuc, alone
 from tremplin.scaffolding.python_files import Layout
 from tremplin.scaffolding.reading import Table, read
 from tremplin.scaffolding.roles import Roles, choose
+from tremplin.scaffolding.window import window
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 ALWAYS = datetime(1700, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -82,7 +83,8 @@ def _write(folder: Path, table: Table, roles: Roles, root: Path, single_auc: Sin
     decided = [*roles.said, how]
     if len(rows) < len(table.raw):
         decided.append(f"{len(table.raw) - len(rows):,} rows have no {roles.time} and are left out")
-    entries = describe(rows, names, roles, table, single_auc=single_auc)
+    cut = window(rows, names)
+    entries = describe(rows, cut, names, roles, table, single_auc=single_auc)
     features = [entry.column for entry in entries if entry.is_feature]
     if not features:
         raise TremplinError(
@@ -91,10 +93,8 @@ def _write(folder: Path, table: Table, roles: Roles, root: Path, single_auc: Sin
         )
     categories = [feature.name for feature in features if not feature.numeric]
     counted = [feature.name for feature in features if feature.numeric]
-    calendar = {
-        f.name: alone(f, rows, names.target, single_auc) for f in features if f.name in names.calendar
-    }
-    found = amounts(rows, names, roles, {name: auc for name, auc in calendar.items() if auc is not None})
+    calendar = {f.name: alone(f, cut, names.target, single_auc) for f in features if f.name in names.calendar}
+    found = amounts(cut, names, {name: auc for name, auc in calendar.items() if auc is not None})
     file_name, question = table.reading.path.name, roles.question.words
     for file, content in (
         ("features.py", python_files.features(categories, counted)),
@@ -110,7 +110,7 @@ def _write(folder: Path, table: Table, roles: Roles, root: Path, single_auc: Sin
             f"{table.reading.path} cannot be described:\n" + "\n".join(f"  {b}" for b in breaches)
         )
     return Made(
-        root / "pilots" / name, len(rows), tuple(decided), tuple(entries), table.left_out, found.as_of
+        root / "pilots" / name, len(rows), tuple(decided), tuple(entries), table.left_out, cut.as_of.date()
     )
 
 

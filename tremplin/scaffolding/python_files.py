@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from tremplin.scaffolding.question import Question
 from tremplin.scaffolding.reading import TYPES, WORDS, Column, Kind, Reading, Table
-from tremplin.scaffolding.roles import Question, Roles
+from tremplin.scaffolding.roles import Roles
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDTH = 110  # of a line
@@ -44,10 +45,13 @@ def layout(table: Table, roles: Roles) -> Layout:
     question = roles.question
     key = roles.key[0] if len(roles.key) == 1 and roles.key[0] != roles.time else free("row_id")
     time = free("moment") if roles.year_only else roles.time
-    gone = {key, time, question.column, question.name} | ({roles.time} if roles.year_only else set())
+    label_time = roles.known.column or free(f"{question.name}_known_at")
+    gone = {key, time, question.column, question.name, label_time} | (
+        {roles.time} if roles.year_only else set()
+    )
     kept = tuple(column.name for column in table.columns if column.name not in gone)
     calendar = () if roles.year_only else tuple(name for name in CALENDAR if name not in names)
-    return Layout(key, time, kept, calendar, question.name, free(f"{question.name}_known_at"))
+    return Layout(key, time, kept, calendar, question.name, label_time)
 
 
 def source(name: str, table: Table, roles: Roles, names: Layout, root: Path, *, traced: bool) -> str:
@@ -65,7 +69,8 @@ def source(name: str, table: Table, roles: Roles, names: Layout, root: Path, *, 
     declared += [_mapping("RENAMED", renamed, "  # as the file calls them: as the contract does")] * bool(
         renamed
     )
-    after = f'LABEL_AFTER = pd.Timedelta("{roles.label_after}")  # from the time of a row to its answer'
+    after = f"LABEL_AFTER = {roles.known.code}  # from the time of a row to its answer"
+    after_lines = [after] * (roles.known.after is not None)
     lines = [*reading, *["rows = rows.rename(columns=RENAMED)"] * bool(renamed), *_made(roles, names)]
     if not traced:
         lines.append(f'rows = rows[rows["{names.time}"].between(start, end, inclusive="left")]')
@@ -75,7 +80,7 @@ def source(name: str, table: Table, roles: Roles, names: Layout, root: Path, *, 
         api="TremplinError, read_files" if traced else "TremplinError",
         file=_text(file.as_posix()),
         variable=f"TREMPLIN_{name.upper().replace('-', '_')}_FILE",
-        declared="\n".join([*declared, after, _sequence("COLUMNS", names.columns)]),
+        declared="\n".join([*declared, *after_lines, _sequence("COLUMNS", names.columns)]),
         time=names.time,
         body=_indented(lines),
         more=_WITHIN_YEAR if roles.year_only else "",
@@ -138,8 +143,9 @@ def _made(roles: Roles, names: Layout) -> list[str]:
         f'rows["{name}"] = rows["{names.time}"]{CALENDAR[name]}.astype("Int64")' for name in names.calendar
     ]
     lines += _target(roles.question)
-    lines.append(f'known_at = rows["{names.time}"] + LABEL_AFTER')
-    lines.append(f'rows["{names.label_time}"] = known_at.mask(rows["{names.target}"].isna())')
+    if roles.known.column is None:
+        lines.append(f'known_at = rows["{names.time}"] + LABEL_AFTER')
+        lines.append(f'rows["{names.label_time}"] = known_at.mask(rows["{names.target}"].isna())')
     return lines
 
 

@@ -1,0 +1,248 @@
+"""What `tremplin new` infers holds for the very table; what is planted is found, and what is honest is not accused."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.gate.checks.leakage import single_auc
+from tests.tremplin.scaffolded import ROWS, World, jobs, world
+from tremplin.batch_checks import check_rows
+from tremplin.contract import Role
+from tremplin.pilot import undecided
+from tremplin.scaffolding.asked import Asked
+from tremplin.scaffolding.pilot import ALWAYS, new_pilot
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> World:
+    return world(tmp_path)
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=12)
+VALUES = {
+    "small whole numbers": st.integers(-5, 9),
+    "large whole numbers": st.integers(-(10**14), 10**14),
+    "numbers": st.floats(-1e9, 1e9, allow_subnormal=False),
+    "shares": st.floats(0, 1, allow_subnormal=False),
+    "codes": st.sampled_from(["a", "b", "é", "no", "null-ish", "- x: {y}", "changeme", "#1", "'", '"']),
+    "free text": TEXT,
+    "switches": st.booleans(),
+    "days": st.dates(datetime(1990, 1, 1).date(), datetime(2030, 1, 1).date()),  # noqa: DTZ001
+}
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> pd.DataFrame:
+    """Orders with one to four columns of any kind beside them, with gaps, under any name."""
+    rows = jobs(120)
+    names = draw(st.lists(st.text("aZé _-1.", min_size=1, max_size=8), min_size=1, max_size=4, unique=True))
+    for name in names:
+        pool = draw(st.lists(VALUES[draw(st.sampled_from(sorted(VALUES)))], min_size=1, max_size=8))
+        gaps = draw(st.sampled_from([None, 3, 7]))
+        values = pd.Series([pool[place % len(pool)] for place in range(len(rows))], dtype=object)
+        rows[name] = values if gaps is None else values.where(values.index % gaps != 0, None)
+    return rows.convert_dtypes()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(table=tables(), file=st.sampled_from(["table.csv", "table.parquet"]))
+def test_what_is_inferred_accepts_every_row_of_the_very_table(table: pd.DataFrame, file: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        there = world(Path(folder) / "checkout")
+        made = there.new(table, file=file, target="late")
+        pilot, rows = there.pilot(), there.rows()
+        checked = check_rows(rows, pilot.contract)
+        assert checked.breaches == []
+        assert len(checked.accepted) == len(table) == made.rows
+        assert pilot.contract.features
+
+
+@pytest.mark.parametrize("file", ["table.csv", "table.parquet"])
+def test_the_source_cuts_the_window_and_says_what_the_file_says(here: World, file: str) -> None:
+    table = jobs()
+    here.new(table, file=file, target="late", label_after="6h")
+    source, names = here.pilot().source, here.pilot().contract
+    cut = datetime(2024, 2, 1, tzinfo=UTC)
+    before, after = source.fetch(ALWAYS[0], cut), source.fetch(cut, ALWAYS[1])
+    assert (before["placed"] < cut).all()
+    assert (after["placed"] >= cut).all()
+    rows = pd.concat([before, after], ignore_index=True)
+    assert rows["order"].tolist() == table["order"].tolist()
+    assert rows["late"].tolist() == (table["late"] == "yes").tolist()
+    assert rows["weight"].tolist() == table["weight"].tolist()
+    assert (rows[names.label_time] - rows["placed"] == pd.Timedelta(hours=6)).all()
+    assert "read_files(" in (here.root / "pilots" / "fresh" / "source.py").read_text("utf-8")
+
+
+def test_what_europe_s_spreadsheets_write_is_read(here: World) -> None:
+    table = jobs().assign(site=["Besançon", "Orléans"] * (ROWS // 2))
+    written = table.assign(placed=table["placed"].dt.strftime("%d/%m/%Y %H:%M"))
+    file = here.write(written, sep=";", decimal=",", encoding="cp1252")
+    new_pilot("fresh", file, here.root, Asked("late", site="site"), single_auc=single_auc)
+    rows = here.rows()
+    assert rows["weight"].tolist() == table["weight"].tolist()
+    assert rows["placed"].tolist() == table["placed"].tolist()
+    assert set(rows["site"]) == {"Besançon", "Orléans"}
+
+
+def test_roles_are_found_and_kept_where_they_were_asked_for(here: World) -> None:
+    made = here.new(jobs(), target="late", site="kind", subject="order")
+    contract = here.pilot().contract
+    assert (contract.key, contract.time, contract.site, contract.subject) == (
+        "order",
+        "placed",
+        "kind",
+        "order",
+    )
+    assert {column.name for column in contract.features} == {
+        "kind",
+        "weight",
+        "colour",
+        "hour",
+        "weekday",
+    } | ({"month"} & {column.name for column in contract.columns})
+    assert made.decided[0] == "target late: yes where late is yes"
+
+
+def test_a_number_becomes_a_question_and_is_no_feature_of_it(here: World) -> None:
+    here.new(jobs(), target="weight", above=30)
+    rows, contract = here.rows(), here.pilot().contract
+    assert contract.target == "weight_above_30"
+    assert rows["weight_above_30"].tolist() == (jobs()["weight"] > 30).tolist()
+    assert "weight" not in [column.name for column in contract.columns]
+
+
+def test_rows_that_say_the_year_alone_are_spread_over_it_the_same_way_each_time(here: World) -> None:
+    table = jobs().assign(year=np.repeat([2022, 2023], ROWS // 2)).drop(columns="placed")
+    here.new(table, target="late", time="year")
+    rows = here.rows()
+    assert sorted(rows["moment"].dt.year.value_counts().to_dict().items()) == [(2022, 300), (2023, 300)]
+    assert rows["moment"].dt.month.nunique() == 12
+    pd.testing.assert_frame_equal(rows, here.rows())
+    assert any("the year alone" in str(place) for place in undecided(here.pilot()))
+
+
+def test_a_column_that_says_when_the_answer_was_known_is_found(here: World) -> None:
+    table = jobs()
+    closed = (table["placed"] + pd.Timedelta(days=3)).where(table.index % 5 != 0)
+    table = table.assign(closed=closed, late=table["late"].where(table.index % 5 != 0))
+    here.new(table, target="late")
+    contract = here.pilot().contract
+    assert contract.label_time == "closed"
+    assert contract.column("closed").tags == [Role.LABEL_TIME]
+    assert check_rows(here.rows(), contract).breaches == []
+
+
+def test_where_the_file_lies_can_be_said_elsewhere(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.new(jobs(), target="late")
+    moved = here.root.parent / "moved.csv"
+    (here.root / "table.csv").rename(moved)
+    source = here.pilot().source
+    with pytest.raises(Exception, match="TREMPLIN_FRESH_FILE=/path/to/it"):
+        source.fetch(*ALWAYS)
+    monkeypatch.setenv("TREMPLIN_FRESH_FILE", str(moved))
+    assert len(source.fetch(*ALWAYS)) == ROWS
+
+
+PERSONAL = {
+    "an e-mail address": [f"user{i}@mail{i % 7}.example" for i in range(ROWS)],
+    "a phone number": [f"+33 6 {i % 90 + 10} {i % 80 + 11} 45 {i % 70 + 12}" for i in range(ROWS)],
+    "the name of a person": [f"{('Marie', 'John', 'Ahmed', 'Petra')[i % 4]} Surname{chr(97 + i % 26)}" for i in range(ROWS)],
+    "a national number": [f"{100 + i % 500}-{10 + i % 80}-{1000 + i}" for i in range(ROWS)],
+    "a postal address": [f"{i + 1} {('Station Road', 'High Street', 'Park Avenue')[i % 3]}" for i in range(ROWS)],
+    "an IBAN": ["GB82 WEST 1234 5698 7654 32", "DE89 3704 0044 0532 0130 00"] * (ROWS // 2),
+    "sex or gender": ["M", "F"] * (ROWS // 2),
+    "ethnic origin": ["White", "Black", "Asian", "Hispanic"] * (ROWS // 4),
+    "religion": ["Muslim", "Christian", "none"] * (ROWS // 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", PERSONAL)
+def test_planted_personal_columns_are_found_by_what_they_hold(here: World, what: str) -> None:
+    values = PERSONAL[what]
+    made = here.new(jobs().assign(c1=values), target="late")
+    entry = next(entry for entry in made.entries if entry.name == "c1")
+    assert entry.suspected == "personal"
+    assert what in (entry.remark or "")
+    assert not entry.is_feature
+    column = here.pilot().contract.column("c1")
+    assert (column.purpose, here.pilot().charter.gdpr.personal_data) == ("changeme", True)
+    assert any("seems to be" in str(place) for place in undecided(here.pilot()))
+    if column.classification == "personal":
+        written = (here.root / "pilots" / "fresh" / "contract.yaml").read_text("utf-8")
+        assert not [value for value in set(values) if value in written], "nobody's data lies in git"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("Date of Birth", "birth"), ("customerEmail", "e-mail"), ("SSN", "national"), ("surname", "name"), ("gender", "sex"),
+     ("RAC1P", "ethnic"), ("religion", "religion"), ("disability", "health"), ("Patient ID", "number of a person"),
+     ("zip_code", "address")],
+)  # fmt: skip
+def test_planted_personal_columns_are_found_by_their_name(here: World, name: str, what: str) -> None:
+    made = here.new(jobs().assign(**{name: [10001, 10002, 10003] * (ROWS // 3)}), target="late")
+    (suspected,) = [entry for entry in made.entries if entry.suspected]
+    assert what in (suspected.remark or "")
+    assert not suspected.is_feature
+
+
+def leaks(table: pd.DataFrame) -> dict[str, pd.Series]:
+    random = np.random.default_rng(8)
+    late = pd.Series(table["late"] == "yes")
+    flipped = late ^ (random.random(len(table)) < 0.03)
+    distance = pd.Series(random.uniform(-1, 1, len(table)))
+    return {
+        "the answer with errors": flipped.map({True: "x", False: "y"}),
+        "a number far from the middle": distance.where(late, distance * 0.05).where(~late, distance + np.sign(distance)),
+        "missing where it is not": pd.Series(random.uniform(0, 1, len(table))).where(late),
+        "a reason of some": pd.Series(random.choice(["ice", "fog"], len(table))).where(late & (random.random(len(table)) < 0.4)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("which", leaks(jobs()))
+def test_planted_leaks_are_found(here: World, which: str) -> None:
+    made = here.new(jobs().assign(c1=leaks(jobs())[which]), target="late")
+    (suspected,) = [entry for entry in made.entries if entry.suspected]
+    assert (suspected.name, suspected.suspected, suspected.is_feature) == ("c1", "leak", False)
+    assert any("add `feature` if it is known" in str(place) for place in undecided(here.pilot()))
+
+
+def test_a_column_that_waits_for_the_answer_is_found(here: World) -> None:
+    table = jobs()
+    waits = table.index % 4 == 0
+    table = table.assign(
+        late=table["late"].mask(waits), handled_by=pd.Series(["A", "B"] * (ROWS // 2)).mask(waits)
+    )
+    made = here.new(table, target="late")
+    (suspected,) = [entry for entry in made.entries if entry.suspected]
+    assert suspected.name == "handled_by"
+    assert "only once late is known" in (suspected.remark or "")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_honest_columns_are_not_accused(here: World, seed: int) -> None:
+    random, table = np.random.default_rng(seed), jobs(seed=seed)
+    honest = table.assign(
+        temperature=random.normal(15, 8, ROWS).round(1),
+        city=random.choice(["Paris", "Lyon", "New York", "San Jose", "Saint John"], ROWS),
+        product_name=random.choice(["Blue Chair", "Round Table", "Desk Lamp"], ROWS),
+        article=[f"A{i % 40:02d}-{i % 7}" for i in range(ROWS)],
+        account_type=random.choice(["gold", "silver"], ROWS),
+        reading=pd.Series(random.normal(0, 1, ROWS)).mask(random.random(ROWS) < 0.3),
+        rare=pd.Series(["seen"] * ROWS).mask(random.random(ROWS) < 0.9),
+        paint=random.choice(["white", "black", "grey"], ROWS),
+        size=random.choice(["M", "L", "S"], ROWS),
+        engine_health=random.uniform(0, 1, ROWS),
+    )
+    made = here.new(honest, target="late")
+    assert {entry.name: entry.remark for entry in made.entries if entry.suspected} == {}
+    features = {column.name for column in here.pilot().contract.features}
+    assert features >= set(honest) - {"order", "placed", "late"}

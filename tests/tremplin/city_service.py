@@ -174,7 +174,10 @@ class _Answering(BaseHTTPRequestHandler):
             self.send_header("ETag", etag)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
-        sent = content[: len(content) // 2] if cut in ("cut", "damaged") else content
+        sent = content
+        if cut in ("cut", "damaged"):  # of a table, whole lines: nothing in it tells that some are missing
+            sent = content[: len(content) // 2]
+            sent = sent[: sent.rfind(b"\n") + 1] or sent
         self.send_header("Content-Length", str(len(sent if cut == "damaged" else content)))
         self.end_headers()
         if self.command != "HEAD":

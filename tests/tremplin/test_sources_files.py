@@ -142,6 +142,17 @@ def test_a_folder_and_a_pattern_give_every_file_in_the_order_of_names(tmp_path: 
         read(tmp_path)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_file_of_many_blocks_comes_whole_from_a_server_without_ranges(service: City, suffix: str) -> None:
+    hours = pd.date_range(START, END, freq="s", inclusive="left")
+    frame = pd.DataFrame({"id": [f"{n:032}" for n in range(len(hours))], "at": hours})
+    content = frame.to_csv(index=False).encode() if suffix == "csv" else frame.to_parquet(compression=None)
+    assert len(content) > 6 << 20  # fsspec asks for parts of 5 MiB
+    service.files["/c." + suffix] = content
+    rows = read(f"{service.url}/c.{suffix}", columns={"id": "string", "at": "timestamp"})
+    assert rows["id"].tolist() == frame["id"].tolist()
+
+
 def test_only_row_groups_that_may_hold_the_window_are_read(tmp_path: Path) -> None:
     hours = pd.date_range("2024-01-01", "2024-12-31", freq="h", tz="UTC")
     for zone in (None, "UTC"):
@@ -230,10 +241,10 @@ def test_a_server_that_cuts_its_answer_or_is_away_is_asked_again(service: City) 
         with pytest.raises(SourceAway, match="does not answer"):
             read(f"{service.url}/c.csv")
         service.faults = []
-    service.faults = [None, "cut"]
+    service.faults = [None, None, "cut"]  # the two questions before are for its size
     with pytest.raises(SourceAway, match="does not answer"):
         read(f"{service.url}/c.csv")
-    service.faults = [None, "damaged"]  # shorter than the same server said just before
+    service.faults = [None, None, "damaged"]  # shorter than the same server said just before
     with pytest.raises(TremplinError, match="is cut short"):
         read(f"{service.url}/c.csv")
     assert len(read(f"{service.url}/c.csv")) == 2

@@ -172,7 +172,10 @@ def _aside(name: str, folder: str) -> bool:
 
 
 def _written(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float)) else str(value)
+    """As JSON; of what file systems say, numbers with a fraction are times."""
+    if isinstance(value, float):
+        return datetime.fromtimestamp(value, UTC).isoformat()
+    return value if isinstance(value, (str, int)) else str(value)
 
 
 @contextmanager

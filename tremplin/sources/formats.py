@@ -61,12 +61,14 @@ def read_csv(
     from fsspec.utils import infer_compression
     from pyarrow import csv
 
-    missing_columns = csv.ConvertOptions(
+    converted = csv.ConvertOptions(
         column_types={column: pa.string() for column in asked.columns},
         null_values=list(asked.missing),
         strings_can_be_null=True,
     )
-    with files.open(name, "rb", compression=None) as raw:
+    # From the beginning to the end in one answer: not every server serves parts.
+    whole = {"block_size": 0} if "http" in files.protocol else {}
+    with files.open(name, "rb", **whole) as raw:
         packed = _Watched(raw)
         compression = infer_compression(shown(name))
         plain = _Watched(compr[compression](packed, mode="rb")) if compression else packed
@@ -74,7 +76,7 @@ def read_csv(
             plain,
             read_options=csv.ReadOptions(block_size=BLOCK),
             parse_options=csv.ParseOptions(newlines_in_values=True),
-            convert_options=missing_columns,
+            convert_options=converted,
         )
         names = parsed.schema.names
         if twice := sorted({column for column in names if names.count(column) > 1}):

@@ -220,7 +220,8 @@ def test_a_journal_that_was_changed_is_an_error(released: Town, cli: Cli, tmp_pa
     connection.close()
     answer = cli(town.root, *OF, "journal", "verify")
     assert answer.code == 1
-    assert "The journal was tampered with: entry 2 (approval) was changed after it was written." in answer.err
+    assert "The journal was tampered with: entry 2 (approval) was changed after it was written" in answer.err
+    assert "entry 2 (approval) is not Ines Moreau's: its signature is not of what it says." in answer.err
 
 
 def test_a_trace_of_nothing_says_where_an_id_comes_from(released: Town, cli: Cli) -> None:

@@ -6,7 +6,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OrdinalEncoder
 
 CATEGORIES = ["household_part"]
-NUMBERS = ["age", "education", "household_size", "minors", "moved"]
+NUMBERS = ["age", "education", "household_size", "small_children", "partner_age"]
 
 
 def transformer() -> ColumnTransformer:

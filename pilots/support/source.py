@@ -34,7 +34,7 @@ PROCESSING = pd.Timedelta(days=14)  # from the interview until its answers are c
 WORKING_AGE = (16, 64)
 REFERENCE_PERSON, INSTITUTION, GROUP_QUARTERS = "0", "16", "17"  # codes of RELP
 ON_ACTIVE_DUTY = "1"  # code of MIL
-SAME_HOUSE = "1"  # code of MIG: lived in it a year ago
+SMALL = 6  # years: a child below that age is not at school all day
 
 # Married or not is nobody's business here (and indirectly says who is a woman): spouse and unmarried partner are one.
 PARTS = {
@@ -57,10 +57,10 @@ ORIGINS = {
 }
 FILES = ["employment_MA_reference.pq", "employment_MA_analysis.pq"]
 LABELS = "employment_MA_analysis_target.pq"
-USED = ["id", "year", "AGEP", "SCHL", "RELP", "MIG", "MIL", "SEX", "RAC1P", "DIS", "NATIVITY"]
+USED = ["id", "year", "AGEP", "SCHL", "RELP", "MIL", "SEX", "RAC1P", "DIS", "NATIVITY"]
 COLUMNS = [
-    "resident", "contact_day", "household", "age", "education", "household_part", "household_size", "minors", "moved",
-    "sex", "origin", "disability", "foreign_born", "without_work", "interview_coded",
+    "resident", "contact_day", "household", "age", "education", "household_part", "household_size", "small_children",
+    "partner_age", "sex", "origin", "disability", "foreign_born", "without_work", "interview_coded",
 ]  # fmt: skip
 
 
@@ -91,8 +91,8 @@ def survey() -> pd.DataFrame:
     people["education"] = people["SCHL"].astype("int64")
     people["household_part"] = _named(people["RELP"], PARTS)
     people["household_size"] = members["id"].transform("size")
-    people["minors"] = (people["AGEP"] < 18).groupby(number).transform("sum")
-    people["moved"] = people["MIG"] != SAME_HOUSE
+    people["small_children"] = (people["AGEP"] < SMALL).groupby(number).transform("sum")
+    people["partner_age"] = _partner_age(people, number)
     people["sex"] = people["SEX"].map({"1": "male", "2": "female"})
     people["origin"] = _named(people["RAC1P"], ORIGINS)
     people["disability"] = people["DIS"] == "1"
@@ -130,6 +130,13 @@ def _day_and_name(household: pd.Series, year: pd.Series) -> tuple[pd.Series, pd.
     names = pd.Series(["H" + digest[8:].hex() for digest in digests], index=numbers)
     midnights = pd.Series(days.dt.tz_localize(TIMEZONE).dt.tz_convert("UTC").to_numpy(), index=numbers)
     return household.map(midnights), household.map(names)
+
+
+def _partner_age(people: pd.DataFrame, household: pd.Series) -> pd.Series:
+    """Age of the other one of the couple that the household is named by; missing for everybody else."""
+    parts = [people["household_part"] == part for part in ("reference_person", "partner")]
+    ages = [people["AGEP"].where(part).groupby(household).transform("first") for part in parts]
+    return ages[1].where(parts[0], ages[0].where(parts[1]))
 
 
 def _named(codes: pd.Series, names: dict[str, list[str]]) -> pd.Series:

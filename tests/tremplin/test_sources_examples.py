@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +54,15 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
 
 def test_the_page_shows_one_example_a_source() -> None:
     assert list(EXAMPLES) == ["sql", "files", "rest"]
+
+
+def test_what_a_pilot_imports_costs_nothing_until_it_is_called() -> None:
+    costly = {"pandas", "numpy", "pyarrow", "fsspec", "httpx", "sqlalchemy"}
+    code = f"import sys, tremplin.api; print(sorted({costly} & set(sys.modules)))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=DOCUMENT.parents[1], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("documented", ["sql"], indirect=True)

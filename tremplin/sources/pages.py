@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +62,3 @@ class KeptPages:
     @staticmethod
     def _path(folder: Path, number: int) -> Path:
         return folder / f"{number:05}.json"
-
-
-def digest(pages: Sequence[Page]) -> str:
-    """SHA-256 of the rows of all pages, as they came."""
-    found = hashlib.sha256()
-    for page in pages:
-        found.update(json.dumps(page.rows).encode())
-    return found.hexdigest()

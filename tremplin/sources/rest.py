@@ -11,6 +11,7 @@ from tremplin.errors import SourceAway, TremplinError
 from tremplin.sources import columns as declared
 from tremplin.sources.asking import Patience, ask
 from tremplin.sources.columns import Columns
+from tremplin.sources.consistency import Consistency, Moved
 from tremplin.sources.credentials import from_environment, refuse_credentials_in, shown
 from tremplin.sources.pages import KeptPages, Page
 from tremplin.sources.paging import Absent, Answer, Paging, Unmarked, dig, require_same_host
@@ -85,7 +86,7 @@ def read_rest(
             service = _Service(client, Patience(attempts, first_wait, timeout), list(headers.values()), asked)
             try:
                 pages = _all_pages(service, kept, keys)
-            except _Moved as moved:
+            except Moved as moved:
                 kept.clear()
                 raise SourceAway(
                     f"{shown(url)} changed while it was read: {moved}. Nothing of it is used; try again, at a quieter time."
@@ -130,16 +131,12 @@ class _Service:
         return None if answer is None else _page(answer, self.asked, followed)
 
 
-class _Moved(Exception):
-    """Pages that cannot be of one state of the list."""
-
-
 def _all_pages(service: _Service, kept: KeptPages, keys: list[str]) -> list[Page]:
     """From the first page to the last, those that were kept included if they still hold."""
     pages = _still_true(service, kept.load())
     if not pages:
         kept.clear()
-    check = _Consistency(service.asked, keys)
+    check = Consistency(list(service.asked.columns), keys, stops_at_total=service.asked.paging.counts)
     for page in pages:
         check.add(page)
     url = check.following() if pages else service.asked.first
@@ -150,7 +147,7 @@ def _all_pages(service: _Service, kept: KeptPages, keys: list[str]) -> list[Page
         kept.keep(len(pages), fresh)
         pages.append(fresh)
         url = check.following()
-    check.require_whole()
+    check.require_whole(service.asked.first)
     return pages
 
 
@@ -164,66 +161,6 @@ def _still_true(service: _Service, pages: list[Page]) -> list[Page]:
                 return []
             pages[number] = now  # a cursor or a signed link may have been renewed
     return pages
-
-
-class _Consistency:
-    """Whether pages, added one after another, can be of one state of the list."""
-
-    def __init__(self, asked: _List, keys: list[str]) -> None:
-        self.asked = asked
-        names = list(asked.columns)
-        self.places = [names.index(key) for key in keys]
-        self.count = 0
-        self.first: Page | None = None
-        self.last: Page | None = None
-        self.known: set[tuple[Any, ...]] = set()
-        self.seen: set[str] = set()
-        self.urls: set[str] = set()
-
-    def add(self, page: Page) -> None:
-        if self.first is None:
-            self.first = page
-        for what, then, now in (
-            ("total", self.first.total, page.total),
-            ("version", self.first.version, page.version),
-        ):
-            if then != now:
-                raise _Moved(f"its {what} was {then} and is {now}")
-        for row in page.rows:
-            key = tuple(row[place] for place in self.places)
-            if None in key:
-                raise TremplinError(f"{shown(page.url)} holds a row without a key ({self._named(key)}).")
-            if key in self.known:
-                raise _Moved(f"the row {self._named(key)} came twice")
-            self.known.add(key)
-        if page.url in self.urls:
-            raise TremplinError(
-                f"{shown(page.url)}: its next page leads back to one that was read. Check the paging."
-            )
-        self.urls.add(page.url)
-        self.seen.update(page.seen)
-        self.count += len(page.rows)
-        self.last = page
-
-    def following(self) -> str | None:
-        """URL of the page that is still to be read."""
-        assert self.last is not None
-        total = self.last.total
-        if self.asked.paging.counts and total is not None and self.count >= total:
-            return None
-        return self.last.following
-
-    def require_whole(self) -> None:
-        """The number of rows is the declared one, and every declared column was there."""
-        assert self.last is not None
-        if self.last.total is not None and self.count != self.last.total:
-            raise _Moved(f"it declares {self.last.total:,} rows and handed out {self.count:,}")
-        if self.count and (missing := [name for name in self.asked.columns if name not in self.seen]):
-            raise TremplinError(f"{shown(self.asked.first)}: no row has a field {', '.join(missing)}.")
-
-    def _named(self, key: tuple[Any, ...]) -> str:
-        names = list(self.asked.columns)
-        return ", ".join(f"{names[place]}={value}" for place, value in zip(self.places, key, strict=True))
 
 
 def _page(answer: Answer, asked: _List, followed: bool) -> Page:

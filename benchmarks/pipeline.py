@@ -43,7 +43,7 @@ def plain(pilot: str, as_of: datetime) -> None:
     for stage in (understanding, preparation, modeling, evaluation):
         stage.stage(loaded, paths)
     log(loaded, paths)
-    gate(loaded, paths, champion=None, as_of=as_of)
+    gate(loaded, paths, champion=None, as_of=as_of, settings=load_settings(root=paths.root))
 
 
 def log(pilot: Pilot, paths: Paths) -> None:

@@ -22,7 +22,7 @@ from tremplin.errors import SourceAway, TremplinError
 from tremplin.onnx_model import OnnxModel
 from tremplin.paths import Paths
 from tremplin.pilot import load_pilot
-from tremplin.release import Release, open_release
+from tremplin.release import Release, open_release, sha256
 from tremplin.settings import Settings, load_settings
 from tremplin.store import open_store
 from tremplin.tracking import load_mlflow
@@ -78,13 +78,16 @@ def judge(root: Path, pilot: str, version: int, as_of: datetime) -> bool:
     """The gate; its verdict goes to MLflow and the journal. Whether the model passed."""
     from pipelines.deployment import journal_verdict
     from pipelines.gate import ChampionModel, gate
+    from pipelines.gate.looks import look_at
     from pipelines.recording import attach_verdict, version_facts
 
     settings = workspace_settings(load_settings(), root)
     engine = open_store(settings)
     release = champion(engine, settings, pilot)
     met = ChampionModel(release) if release and release.manifest.model_version != version else None
-    verdict = gate(load_pilot(pilot, root), Paths(root, pilot), champion=met, as_of=as_of)
+    loaded, paths = load_pilot(pilot, root), Paths(root, pilot)
+    look = look_at(engine, loaded, sha256(paths.model / "model.onnx"), as_of)
+    verdict = gate(loaded, paths, champion=met, as_of=as_of, settings=settings, look=look)
     recorded = attach_verdict(version_facts(settings, pilot, version), verdict, settings)
     journal_verdict(engine, verdict, recorded=recorded)
     return verdict.passed

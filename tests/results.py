@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from pipelines import evaluation, modeling, preparation, understanding
 from pipelines.exporting import export_onnx
+from pipelines.gate import ChampionModel, gate
 from pipelines.stages import table_bytes, typed, write_whole
+from pipelines.verdict import Check, Verdict
 from tremplin.frame import model_frame
 from tremplin.lock import md5_by_dvc
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot, load_pilot
-from tremplin.release import sha256
+from tremplin.release import Release, sha256
 from tremplin.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +91,18 @@ class Result:
         write_whole(self.paths.model / "pipeline.pkl", pickle.dumps(fitted, protocol=5))
         write_whole(self.paths.model / "model.onnx", export_onnx(fitted, pilot.contract))
 
+    def recast(self, **model: Any) -> None:
+        """Another candidate than the one that was trained, trained as it would be."""
+        self.edit(model={"candidates": model})
+        self.train()
+
+    def rewrite(self, name: str, old: str, new: str) -> None:
+        """Change the code of the copied pilot, or its contract."""
+        path = self.root / "pilots" / "flights" / name
+        content = path.read_text("utf-8")
+        assert old in content
+        path.write_text(content.replace(old, new), "utf-8")
+
     def lock(self) -> None:
         """Write ``dvc.lock`` for the files as they are (one entry is enough to name a result)."""
         deps = ["data/flights/snapshot.parquet", "pilots/flights/contract.yaml"]
@@ -107,6 +121,26 @@ class Result:
         (self.root / "dvc.lock").write_text(
             yaml.safe_dump({"schema": "2.0", "stages": {"modeling@flights": entry}}), "utf-8"
         )
+
+
+def judged(
+    result: Result,
+    champion: Release | None = None,
+    *,
+    as_of: datetime = AS_OF,
+    settings: Settings | None = None,
+    look: int = 1,
+) -> Verdict:
+    """What the gate says of a result."""
+    met = ChampionModel(champion) if champion else None
+    return gate(
+        result.pilot, result.paths, champion=met, as_of=as_of, settings=settings or result.settings, look=look
+    )
+
+
+def line(verdict: Verdict, name: str) -> Check:
+    """The check of that name."""
+    return next(check for check in verdict.checks if check.id == name)
 
 
 def edit(root: Path, sections: dict[str, dict[str, Any]]) -> None:

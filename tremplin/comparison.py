@@ -71,11 +71,24 @@ def skill(loss: Floats, reference: Floats, blocks: Integers, how: Bootstrap) -> 
     return _estimate(lambda w: 1 - (w @ ours) / (w @ theirs), len(ours), how)
 
 
+def reweighted_difference(values: Floats, weights: Floats, blocks: Integers, how: Bootstrap) -> Estimate:
+    """The weighted mean of ``values`` minus their plain mean, both on the same drawn days; shape (n,), weights positive."""
+    counts, sums = np.bincount(blocks).astype(np.float64), np.bincount(blocks, weights=values)
+    mass, weighed = np.bincount(blocks, weights=weights), np.bincount(blocks, weights=weights * values)
+    return _estimate(lambda w: (w @ weighed) / (w @ mass) - (w @ sums) / (w @ counts), len(counts), how)
+
+
 def auc(labels: Floats, scores: Floats) -> float:
     """Area under the ROC curve, ties counted half (Mann-Whitney); NaN where one class is missing."""
     return float(
         areas(PairsByBlock.of(labels, scores, np.zeros(len(labels), dtype=np.int64), 1), np.ones((1, 1)))[0]
     )
+
+
+def auc_estimate(labels: Floats, scores: Floats, blocks: Integers, how: Bootstrap) -> Estimate:
+    """The AUC with its interval; all of shape (n,)."""
+    pairs = PairsByBlock.of(labels, scores, blocks, int(blocks.max()) + 1)
+    return _estimate(lambda w: areas(pairs, w), len(pairs.positives), how)
 
 
 def auc_difference(

@@ -83,6 +83,17 @@ class Gate(Strict):
     site_minimum_rows: Count
     calibration_limit: Share  # expected calibration error
     parity_limit: Annotated[float, Field(gt=0)]  # largest |ONNX - trained pipeline| of a probability
+    near_duplicates_limit: Share  # of evaluation rows, beyond what repeats by nature
+    learning_curve_limit: Share  # Brier loss that twice the data would take away
+    missing_values_limit: Share  # Brier loss that a fault may add; the four of them
+    unit_errors_limit: Share
+    noise_limit: Share
+    previous_period_limit: Share  # Brier advantage over the baseline that may be lost
+    membership_limit: Annotated[float, Field(gt=0.5, le=1)]  # AUC of telling training rows from others
+    smallest_group: Count  # training rows behind a leaf or category, where data is personal
+    size_limit_mb: Annotated[float, Field(gt=0)]  # of model.onnx
+    latency_limit_ms: Annotated[float, Field(gt=0)]  # of one row
+    memory_limit_mb: Annotated[float, Field(gt=0)]  # of one loaded model
     coverage: Coverage
     fairness: Fairness | None = None  # None where no column is `protected`
     approval_days: Days  # how long a person's go holds before it must be given again

@@ -8,6 +8,7 @@ Evidence: the verdict, its hash in the journal and in the release.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from pipelines.gate import checks
@@ -17,18 +18,32 @@ from pipelines.verdict import Verdict
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
 from tremplin.release import sha256
+from tremplin.settings import Settings
 
 __all__ = ["ChampionModel", "gate"]
 
 
-def gate(pilot: Pilot, paths: Paths, *, champion: ChampionModel | None, as_of: datetime) -> Verdict:
+def gate(
+    pilot: Pilot,
+    paths: Paths,
+    *,
+    champion: ChampionModel | None,
+    as_of: datetime,
+    settings: Settings,
+    look: int = 1,
+) -> Verdict:
     """Judge the model under ``paths``. Reads files and writes nothing.
+
+    Args:
+        settings: where it runs: what is tolerated in development is not outside of it.
+        look: 1 for the first model that is judged on these evaluation days, 2 for the next...: see ``checks.quality``.
 
     Raises:
         TremplinError: a file of the result is missing or cannot be read. (What is only bad is a check that blocks.)
     """
-    material = gather(pilot, paths, champion, as_of)
-    found = [check(material) for check in checks.ALL]
+    material = gather(pilot, paths, settings, champion=champion, as_of=as_of, look=look)
+    with ThreadPoolExecutor(pilot.file.model.threads) as pool:
+        found = list(pool.map(lambda check: check(material), checks.ALL))
     return Verdict(
         pilot=pilot.name,
         as_of=as_of,

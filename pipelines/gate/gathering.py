@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
-from pipelines.gate.material import Material
+from pipelines.gate.material import Material, probabilities
 from tremplin.comparison import Bootstrap, days_of
 from tremplin.contract import Contract, load_contract
 from tremplin.errors import TremplinError
@@ -20,6 +21,7 @@ from tremplin.onnx_model import OnnxModel
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
 from tremplin.release import Release
+from tremplin.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,15 @@ class ChampionModel:
         )
 
 
-def gather(pilot: Pilot, paths: Paths, champion: ChampionModel | None, as_of: datetime) -> Material:
+def gather(
+    pilot: Pilot,
+    paths: Paths,
+    settings: Settings,
+    *,
+    champion: ChampionModel | None,
+    as_of: datetime,
+    look: int,
+) -> Material:
     """Everything the checks look at.
 
     Raises:
@@ -62,22 +72,31 @@ def gather(pilot: Pilot, paths: Paths, champion: ChampionModel | None, as_of: da
             champion_scores = champion.score(evaluation)
         except TremplinError as error:
             champion_fault = str(error)
-    settings = pilot.file.gate
+    gate = pilot.file.gate
+    model_path = _present(paths.model / "model.onnx")
+    model = OnnxModel(model_path, contract)
+    pipeline, baseline = (_fitted(pilot, paths.model / f"{name}.pkl") for name in ("pipeline", "baseline"))
     return Material(
         pilot=pilot,
+        settings=settings,
         as_of=as_of,
+        look=look,
         train=train,
         evaluation=evaluation,
         audit=_held_apart(paths, contract, evaluation),
         labels=evaluation[contract.target].to_numpy(np.float64),
         days=days_of(evaluation[contract.time], pilot.file.data.timezone),
-        scores=OnnxModel(_present(paths.model / "model.onnx"), contract).score(model_columns(frame)),
-        trained=_probabilities(pilot, paths.model / "pipeline.pkl", frame),
-        baseline=_probabilities(pilot, paths.model / "baseline.pkl", frame),
+        scores=model.score(model_columns(frame)),
+        trained=probabilities(pipeline, frame),
+        baseline=probabilities(baseline, frame),
         champion=champion.release.id if champion else None,
         champion_scores=champion_scores,
         champion_fault=champion_fault,
-        how=Bootstrap(settings.bootstrap_samples, settings.confidence, pilot.file.model.seed),
+        how=Bootstrap(gate.bootstrap_samples, gate.confidence, pilot.file.model.seed),
+        frame=frame,
+        model_path=model_path,
+        model=model,
+        pipeline=pipeline,
     )
 
 
@@ -101,15 +120,14 @@ def _rows(path: Path) -> pd.DataFrame:
         raise TremplinError(f"{path} cannot be read: {error}. Run `dvc repro` again.") from error
 
 
-def _probabilities(pilot: Pilot, path: Path, frame: pd.DataFrame) -> NDArray[np.float64]:
-    """What a trained pipeline of ours says. It is a pickle: our own stage wrote it, and it never leaves the pipeline."""
+def _fitted(pilot: Pilot, path: Path) -> Pipeline:
+    """A trained pipeline of ours. It is a pickle: our own stage wrote it, and it never leaves the pipeline."""
     _ = pilot.features, pilot.model  # what they define must be importable before it is unpickled
     try:
-        fitted = pickle.loads(_present(path).read_bytes())  # noqa: S301  (our own file, see above)
+        fitted: Pipeline = pickle.loads(_present(path).read_bytes())  # noqa: S301  (our own file, see above)
     except (pickle.UnpicklingError, ValueError, EOFError, KeyError, AttributeError, ImportError) as error:
         raise TremplinError(f"{path} cannot be read: {error}. Run `dvc repro` again.") from error
-    scores: NDArray[np.float64] = np.asarray(fitted.predict_proba(frame), dtype=np.float64)[:, 1]
-    return scores
+    return fitted
 
 
 def _present(path: Path) -> Path:

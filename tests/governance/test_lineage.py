@@ -61,7 +61,7 @@ def original(honest_result: Result, empty_mlflow: Path, tmp_path_factory: pytest
     people = make_people(settings.allowed_signers.parent)
     shutil.copy(empty_mlflow, settings.home / "mlflow.db")
     engine = open_store(settings)
-    verdict = gate(pilot, paths, champion=None, as_of=AS_OF)
+    verdict = gate(pilot, paths, champion=None, as_of=AS_OF, settings=settings)
     recorded = attach_verdict(record(pilot, paths, settings, as_of=AS_OF), verdict, settings)
     journal_verdict(engine, verdict, recorded=recorded)
     approval = approve(

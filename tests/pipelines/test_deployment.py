@@ -60,7 +60,9 @@ class Approved:
 
 @pytest.fixture(scope="module")
 def verdict(honest_result: Result) -> Verdict:
-    return gate(honest_result.pilot, honest_result.paths, champion=None, as_of=AS_OF)
+    return gate(
+        honest_result.pilot, honest_result.paths, champion=None, as_of=AS_OF, settings=honest_result.settings
+    )
 
 
 @pytest.fixture

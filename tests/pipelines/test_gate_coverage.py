@@ -21,7 +21,7 @@ def result(honest_result: Result, tmp_path: Path) -> Result:
 
 
 def judged(result: Result) -> tuple[Verdict, Check]:
-    verdict = gate(result.pilot, result.paths, champion=None, as_of=AS_OF)
+    verdict = gate(result.pilot, result.paths, champion=None, as_of=AS_OF, settings=result.settings)
     return verdict, next(check for check in verdict.checks if check.id == "coverage")
 
 

@@ -69,7 +69,9 @@ def client(result: Result) -> MlflowClient:
 
 @pytest.fixture
 def verdict(honest_result: Result) -> Verdict:
-    return gate(honest_result.pilot, honest_result.paths, champion=None, as_of=AS_OF)
+    return gate(
+        honest_result.pilot, honest_result.paths, champion=None, as_of=AS_OF, settings=honest_result.settings
+    )
 
 
 def recorded_of(result: Result) -> Recorded:

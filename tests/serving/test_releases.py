@@ -102,7 +102,9 @@ def _other_scores(content: bytes) -> bytes:
         ("profile.json", _other_scores, "gives other scores here"),
         (
             "profile.json",
-            lambda _: b'{"ranges": {}, "categories": {}, "smoke": {"rows": [], "scores": []}, "coverage": []}',
+            lambda _: (
+                b'{"ranges": {}, "categories": {}, "smoke": {"rows": [], "scores": []}, "coverage": []}'
+            ),
             "0 smoke rows",
         ),
         ("profile.json", lambda _: b"{}", "cannot be served: KeyError"),

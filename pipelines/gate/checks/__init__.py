@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from pipelines.gate.checks import calibration, coverage, data, fairness, leakage, operation, quality, sites
+from pipelines.gate.checks import (
+    calibration,
+    coverage,
+    data,
+    fairness,
+    leakage,
+    operation,
+    privacy,
+    quality,
+    robustness,
+    sites,
+)  # fmt: skip
 from pipelines.gate.material import CheckFunction
 
 # In the order of the verdict's lines.
-FAMILIES = (data, leakage, quality, sites, coverage, fairness, calibration, operation)
+FAMILIES = (
+    data, leakage, quality, sites, coverage, fairness, calibration, robustness, privacy, operation,
+)  # fmt: skip
 
 ALL: list[CheckFunction] = [check for family in FAMILIES for check in family.CHECKS]

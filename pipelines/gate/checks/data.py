@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from pipelines.gate.material import CheckFunction, Material
@@ -71,4 +72,32 @@ def time_overlap(material: Material) -> Check:
     )
 
 
-CHECKS: list[CheckFunction] = [contract, freshness, time_overlap]
+def near_duplicates(material: Material) -> Check:
+    """No evaluation row is a training row under another key.
+
+    A few categories repeat by nature: what is counted is how many more twins the evaluation has in training than the latest
+    training rows, as many, have among the rows before them. Both look back on equally many rows.
+    """
+    limit = material.pilot.file.gate.near_duplicates_limit
+    names = [*(f.name for f in material.pilot.contract.features), material.pilot.contract.target]
+    train, evaluation = (
+        pd.util.hash_pandas_object(rows[names], index=False).to_numpy()
+        for rows in (material.train, material.evaluation)
+    )
+    latest = min(len(evaluation), len(train) // 2)
+    twins = np.isin(evaluation, train[latest:])
+    natural = float(np.isin(train[-latest:], train[:-latest]).mean())
+    value = max(0.0, float(twins.mean()) - natural)
+    return Check(
+        id="near-duplicates",
+        requirement="Share of evaluation rows that are training rows under another key, beyond what repeats by nature",
+        value=value,
+        limit=limit,
+        passed=value <= limit,
+        evidence=f"{int(twins.sum()):,} of {len(twins):,} evaluation rows equal an earlier row in every feature and the target; "
+        f"within training it is {natural:.1%}",
+        source="train.parquet, evaluation.parquet; pilot.yaml gate.near_duplicates_limit",
+    )
+
+
+CHECKS: list[CheckFunction] = [contract, freshness, time_overlap, near_duplicates]

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
 import numpy as np
 
 from pipelines.gate.material import CheckFunction, Material
 from pipelines.verdict import Check
+from tremplin.code_version import code_version
+from tremplin.errors import TremplinError
+from tremplin.frame import model_columns
+
+MEGABYTE = 1_000_000
+MANY = 1_000  # rows of one request at most, as a batch client sends them
+CALLS = 20  # of one row: the fastest is taken, which other work on the machine disturbs least
+
+# Loads a model in a process of its own and prints by how many bytes the process grew. ru_maxrss is in bytes on macOS alone.
+LOADER = """
+import resource, sys
+import onnxruntime
+unit = 1 if sys.platform == "darwin" else 1024
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = options.inter_op_num_threads = 1
+session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit)
+"""
 
 
 def parity(material: Material) -> Check:
@@ -23,4 +46,90 @@ def parity(material: Material) -> Check:
     )
 
 
-CHECKS: list[CheckFunction] = [parity]
+def size(material: Material) -> Check:
+    """The release fits in an image layer and on the line to an offline site."""
+    limit, value = material.pilot.file.gate.size_limit_mb, material.model_path.stat().st_size / MEGABYTE
+    return Check(
+        id="size",
+        requirement="Size of model.onnx, in megabytes: nearly all of a release",
+        value=value,
+        limit=limit,
+        passed=value <= limit,
+        evidence=f"{value:.2f} MB",
+        source="model.onnx; pilot.yaml gate.size_limit_mb",
+    )
+
+
+def latency(material: Material) -> Check:
+    """One row is answered while a person waits, and a thousand of them before a client gives up."""
+    limit = material.pilot.file.gate.latency_limit_ms
+    one = min(_milliseconds(material, 1) for _ in range(CALLS))
+    many = min(_milliseconds(material, MANY) for _ in range(2)) / MANY
+    value = max(one, many)
+    return Check(
+        id="latency",
+        requirement="Time to score one row, alone and as one of a thousand, in milliseconds with one thread",
+        value=_repeatable(value, limit),
+        limit=limit,
+        passed=value <= limit,
+        evidence="measured here; the time of one row is in the run's metrics, as latency_one_row_ms",
+        source="model.onnx on evaluation.parquet; pilot.yaml gate.latency_limit_ms",
+    )
+
+
+def memory(material: Material) -> Check:
+    """A server holds three releases at once: champion, challenger and the previous one."""
+    limit = material.pilot.file.gate.memory_limit_mb
+    command = [sys.executable, "-c", LOADER, str(material.model_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TremplinError(f"{material.model_path} cannot be loaded in a process of its own: {done.stderr}")
+    value = int(done.stdout) / MEGABYTE
+    return Check(
+        id="memory",
+        requirement="Memory that a server grows by when it loads the model, in megabytes",
+        value=_repeatable(value, limit),
+        limit=limit,
+        passed=value <= limit,
+        evidence="measured here, in a process of its own",
+        source="model.onnx; pilot.yaml gate.memory_limit_mb",
+    )
+
+
+def clean_code(material: Material) -> Check:
+    """Outside development a model is made by committed code, or nobody can ever make it again."""
+    if material.settings.environment == "development":
+        passed, said = True, "changes are tolerated in development; the version is marked as dirty"
+    else:
+        commit, dirty = code_version(material.settings)
+        passed, said = (
+            not dirty,
+            f"the code {'differs from' if dirty else 'is that of'} the commit {commit[:12]}",
+        )
+    return Check(
+        id="clean-code",
+        requirement="Outside development, the code is that of a commit",
+        value=None,
+        limit=None,
+        passed=passed,
+        evidence=said,
+        source="git, or TREMPLIN_COMMIT and TREMPLIN_DIRTY where there is none",
+    )
+
+
+def _milliseconds(material: Material, rows: int) -> float:
+    columns = model_columns(material.frame.iloc[np.arange(rows) % len(material.frame)])
+    begun = time.perf_counter()
+    material.model.score(columns)
+    return (time.perf_counter() - begun) * 1000
+
+
+def _repeatable(value: float, limit: float) -> float | None:
+    """What is told of a time or of memory, which differ from call to call: nothing within the limit, beyond it one digit.
+
+    The same files must give the same verdict.
+    """
+    return None if value <= limit else float(f"{value:.0e}")
+
+
+CHECKS: list[CheckFunction] = [parity, size, latency, memory, clean_code]

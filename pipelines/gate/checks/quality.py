@@ -1,17 +1,30 @@
-"""Is it good enough: better than the baseline, and not worse than what answers today."""
+"""Is it good enough: better than the baseline, not worse than what answers today, and with enough data to be so.
+
+Of many candidates the winner was chosen by cross-validation within the training rows; the evaluation rows were not looked at,
+so judging the winner on them needs no correction. What does need one is a second model on the same evaluation days, and a
+third: somebody who tries until one passes. The k-th model on the same days gets the k²-th part of the error that the
+confidence allows (Bonferroni 1936 in unequal parts: nobody knows how many will come, so Holm's order of all is not to be
+had); together they err less than 1.65 times it.
+"""
 
 from __future__ import annotations
 
-from pipelines.gate.material import CheckFunction, Material
+from dataclasses import replace
+
+import numpy as np
+
+from pipelines.gate.material import CheckFunction, Material, probabilities
 from pipelines.verdict import Check
-from tremplin.comparison import mean_difference, skill
+from tremplin.comparison import Bootstrap, days_of, mean_difference, skill
+
+PART = 4  # the learning curve begins at every fourth training day: two doublings before the whole
 
 
 def baseline(material: Material) -> Check:
     """The baseline is beaten by more than chance and by enough to pay for a model."""
     limit = material.pilot.file.gate.baseline_margin
     loss = (material.baseline - material.labels) ** 2
-    found = skill(material.brier, loss, material.days, material.how)
+    found = skill(material.brier, loss, material.days, corrected(material))
     return Check(
         id="baseline",
         requirement="Brier skill over the baseline; the interval's low end clears the margin",
@@ -19,7 +32,7 @@ def baseline(material: Material) -> Check:
         limit=limit,
         interval=(found.low, found.high),
         passed=found.low >= limit,
-        evidence=f"Brier {material.brier.mean():.4f}, baseline {loss.mean():.4f}; {material.sampled}",
+        evidence=f"Brier {material.brier.mean():.4f}, baseline {loss.mean():.4f}; {material.sampled}{_looks(material)}",
         source="model.onnx and baseline.pkl on evaluation.parquet; pilot.yaml gate.baseline_margin",
     )
 
@@ -34,9 +47,12 @@ def champion(material: Material) -> Check:
         evidence = f"no comparison on the same rows: {material.champion_fault}"
     else:
         loss = (material.champion_scores - material.labels) ** 2
-        found = mean_difference(material.brier, loss, material.days, material.how)
+        found = mean_difference(material.brier, loss, material.days, corrected(material))
         passed = found.high <= limit
-        evidence = f"Brier {material.brier.mean():.4f}, champion {material.champion} {loss.mean():.4f}; {material.sampled}"
+        evidence = (
+            f"Brier {material.brier.mean():.4f}, champion {material.champion} {loss.mean():.4f}; {material.sampled}"
+            f"{_looks(material)}"
+        )
     return Check(
         id="champion",
         requirement="Brier loss against the champion; the interval's high end stays within the margin",
@@ -49,4 +65,45 @@ def champion(material: Material) -> Check:
     )
 
 
-CHECKS: list[CheckFunction] = [baseline, champion]
+def learning_curve(material: Material) -> Check:
+    """There is enough data: twice as much would not make much of a difference.
+
+    The model's own recipe is fitted on every fourth training day, evenly over the seasons, and meets the same evaluation rows.
+    What each of the two doublings from there to all days brought, on average, is more than the next one will bring: learning
+    curves follow a power law that flattens (Hestness et al. 2017, "Deep learning scaling is predictable, empirically"; Viering
+    and Loog 2023, "The shape of learning curves"). A model that still learns fast from more of the same is overfitted, or has
+    too few rows. It is blocked where even the interval's low end is beyond the limit.
+    """
+    limit = material.pilot.file.gate.learning_curve_limit
+    days = days_of(material.train[material.pilot.contract.time], material.pilot.file.data.timezone)
+    part = days % PART == 0
+    fewer = (probabilities(material.fitted_on(part), material.frame) - material.labels) ** 2
+    doublings = np.log2(PART)
+    found = mean_difference(fewer / doublings, material.brier / doublings, material.days, material.how)
+    return Check(
+        id="learning-curve",
+        requirement="Brier loss that twice the data would still take away, at most",
+        value=found.value,
+        limit=limit,
+        interval=(found.low, found.high),
+        passed=found.low <= limit,
+        evidence=f"Brier {fewer.mean():.4f} from {int(part.sum()):,} rows of {len(np.unique(days[part]))} days, "
+        f"{material.brier.mean():.4f} from all {len(days):,} of {int(days.max()) + 1}; {material.sampled}",
+        source="pipeline.pkl fitted again on train.parquet, on evaluation.parquet; pilot.yaml gate.learning_curve_limit",
+    )
+
+
+def corrected(material: Material) -> Bootstrap:
+    """The bootstrap with what is left of the allowed error for this look at the evaluation days."""
+    return replace(material.how, confidence=1 - (1 - material.how.confidence) / material.look**2)
+
+
+def _looks(material: Material) -> str:
+    if material.look == 1:
+        return ""
+    return (
+        f"; model number {material.look} on these days, so at {corrected(material).confidence:.2%} confidence"
+    )
+
+
+CHECKS: list[CheckFunction] = [baseline, champion, learning_curve]

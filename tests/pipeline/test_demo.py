@@ -21,7 +21,7 @@ from monitoring.evidence import read_history
 from tests.pipeline.played_demo import Demo, played
 from tests.tremplin_cli import CHECKOUT, tremplin
 from tremplin import journal, live
-from tremplin.commands.demo_world import COMPLETE
+from tremplin.commands.demo_world import complete
 from tremplin.release import open_release
 from tremplin.store import journal as journal_table
 from tremplin.store import predictions
@@ -35,7 +35,7 @@ ROOT = CHECKOUT / ".tremplin" / "demo"
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo that was played in this checkout; where there is none of this code, it is played now, with an empty home."""
-    if not ((ROOT / ".tremplin" / COMPLETE).exists() and same_code(CHECKOUT, ROOT)):
+    if not (complete(ROOT / ".tremplin", "flights").exists() and same_code(CHECKOUT, ROOT)):
         done = tremplin(CHECKOUT, "demo", HOME=str(tmp_path_factory.mktemp("home")))
         assert done.returncode == 0, done.stdout + done.stderr
     found = played(ROOT)
@@ -276,7 +276,7 @@ def test_a_trace_breaks_where_something_was_changed(demo: Demo, tmp_path: Path, 
 
 def test_the_checkout_stayed_clean(demo: Demo) -> None:
     begun = min(path.stat().st_mtime for path in (ROOT / "pipelines", ROOT / "tremplin"))
-    ended = (demo.settings.home / COMPLETE).stat().st_mtime
+    ended = complete(demo.settings.home, "flights").stat().st_mtime
     assert same_code(CHECKOUT, ROOT), "the checkout's code is the code that was played"
     git = subprocess.run(["git", "ls-files", "-oz"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     allowed = (

@@ -44,9 +44,11 @@ def candidates(parameters, *, seed, threads):
 def demo(ctx: typer.Context) -> None:
     """Play the whole loop on real data in .tremplin/demo; the checkout stays clean. A rerun after Ctrl-C goes on.
 
-    Example: `tremplin demo`
+    Pilots share that world. Played to its end, a demo begins anew, and what the others left there is gone.
+
+    Example: `tremplin demo --pilot support`
     """
-    from tremplin.commands.demo_world import COMPLETE, World
+    from tremplin.commands.demo_world import World, complete
 
     given = context(ctx)
     story = Story(given.console)
@@ -65,7 +67,7 @@ def demo(ctx: typer.Context) -> None:
             traced(world)
     finally:
         world.children.stop()
-    (world.settings.home / COMPLETE).touch()
+    complete(world.settings.home, given.pilot.name).touch()
     summary(world)
 
 
@@ -81,7 +83,7 @@ def first_model(world: World) -> int:
     with story.chapter(f"Ingest what was known on {as_of:%d %B %Y}; a Prefect server starts meanwhile"):
         facts = ingest(given.pilot, given.paths, as_of)
         story.tell(
-            f"{facts.rows:,} rows since {facts.start:%d %B}: {facts.labelled:,} labelled, {facts.pending:,} not yet, "
+            f"{facts.rows:,} rows since {facts.start:%d %B %Y}: {facts.labelled:,} labelled, {facts.pending:,} not yet, "
             f"{facts.never_labelled:,} never"
         )
         from tremplin.tracking import tracking
@@ -158,7 +160,7 @@ def months_until_retraining(world: World) -> datetime | None:
     given, story = world.given, world.story
     for start, end in months(world):
         as_of = end + timedelta(days=given.pilot.file.monitoring.label_days)
-        with story.chapter(f"{start:%B}: users ask, outcomes arrive, the month is measured"):
+        with story.chapter(f"{start:%B %Y}: users ask, outcomes arrive, the month is measured"):
             world.play_until(as_of)
             decided = monitoring(given.pilot.name, f"{start:%Y-%m}", as_of)
             story.tell(f"decision: [bold]{decided['action']}[/]")
@@ -266,7 +268,7 @@ def traced(world: World) -> None:
         given.console.print(found.table())
         if not found.unbroken:
             raise TremplinError(f"The trace is broken at {', '.join(found.broken)}.")
-        world.story.tell(f"again: .venv/bin/tremplin trace {chosen} --workspace demo")
+        world.story.tell(f"again: .venv/bin/tremplin trace {chosen} {there(world)}")
 
 
 def summary(world: World) -> None:
@@ -280,11 +282,16 @@ def summary(world: World) -> None:
         f"journal: {len(journal.entries(given.store))} entries, {'; '.join(problems) or 'every hash right'}\n"
         "look yourself:\n"
         "  make ui                                               MLflow and Prefect, with everything above in them\n"
-        "  .venv/bin/tremplin status --workspace demo            what is live\n"
-        "  .venv/bin/tremplin journal show --workspace demo      who decided what\n"
+        f"  .venv/bin/tremplin status {there(world)}            what is live\n"
+        f"  .venv/bin/tremplin journal show {there(world)}      who decided what\n"
         f"  {reports}/*.html   Evidently's reports",
         soft_wrap=True,
     )
+
+
+def there(world: World) -> str:
+    """The options with which a command speaks of this demo."""
+    return f"--workspace demo --pilot {world.given.pilot.name}"
 
 
 def months(world: World) -> Iterator[tuple[datetime, datetime]]:

@@ -25,8 +25,20 @@ from tremplin.journal import Signatory
 from tremplin.settings import Settings, load_settings
 from tremplin.workspace import make_workspace, same_code
 
-COMPLETE = "demo-complete"  # file under home: the next demo begins anew
 WAIT_SECONDS = 60
+
+
+def complete(home: Path, pilot: str) -> Path:
+    """The file that says that a pilot's demo was told to its end."""
+    return home / f"demo-complete-{pilot}"
+
+
+def begins_anew(checkout: Path, root: Path, pilot: str) -> bool:
+    """Whether what is in ``root`` is thrown away: this pilot's demo was told to its end there, or it holds other code.
+
+    Another pilot's demo is no reason: pilots share the world, its store and its MLflow, as they do in production.
+    """
+    return complete(root / ".tremplin", pilot).exists() or not same_code(checkout, root)
 
 
 class World:
@@ -44,9 +56,9 @@ class World:
             raise TremplinError(
                 "Another demo is playing in this checkout. Wait for its end, or stop it."
             ) from None
-        if (root / ".tremplin" / COMPLETE).exists() or not same_code(checkout, root):
+        if begins_anew(checkout, root, pilot):
             end_orphans(root / ".tremplin")
-            shutil.rmtree(root, ignore_errors=True)  # told to its end, or begun with other code
+            shutil.rmtree(root, ignore_errors=True)
         make_workspace(checkout, root)
         for name in [name for name in os.environ if name.startswith("TREMPLIN_")]:
             del os.environ[name]  # a world of its own: nothing of a real store or registry
@@ -102,7 +114,7 @@ class World:
         facts = replay(self.url, given.pilot, asked, given.store, progress=self.story.replayed)
         known = record_outcomes(given.store, given.pilot, rows, moment)  # of the last days before, too
         self.story.tell(
-            f"{self.answered_until:%d %B} to {moment:%d %B}: {facts.sent:,} rows answered over HTTP in {facts.seconds:.1f} s"
+            f"{self.answered_until:%d %B} to {moment:%d %B %Y}: {facts.sent:,} rows answered over HTTP in {facts.seconds:.1f} s"
             f"{f', {facts.skipped:,} had been' if facts.skipped else ''}; {known:,} outcomes arrived"
         )
         self.answered_until = moment

@@ -212,7 +212,7 @@ def test_planted_leaks_are_found(here: World, which: str) -> None:
     made = here.new(jobs().assign(c1=leaks(jobs())[which]), target="late")
     (suspected,) = [entry for entry in made.entries if entry.suspected]
     assert (suspected.name, suspected.suspected, suspected.is_feature) == ("c1", "leak", False)
-    assert any("add `feature` if it is known" in str(place) for place in undecided(here.pilot()))
+    assert any("if it is known when the question is asked" in str(place) for place in undecided(here.pilot()))
 
 
 def test_a_column_that_waits_for_the_answer_is_found(here: World) -> None:

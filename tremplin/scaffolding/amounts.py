@@ -8,7 +8,7 @@ from datetime import date
 
 import pandas as pd
 
-from tremplin.scaffolding.python_files import Layout
+from tremplin.scaffolding.source_file import Layout
 from tremplin.scaffolding.window import DAY, Window
 
 FEATURE_AUC_LIMIT = 0.85

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from string import Template
 from typing import Any
 
 import yaml
 
 from tremplin.scaffolding.amounts import Amounts
-from tremplin.scaffolding.describing import Entry
-from tremplin.scaffolding.python_files import TEMPLATES
+from tremplin.scaffolding.entries import Entry
 from tremplin.scaffolding.ranges import ROOM
+from tremplin.scaffolding.spelling import filled
 from tremplin.scaffolding.window import ENOUGH_ROWS, ENOUGH_YES
 
 INDENT = " " * 8
+CHOICE = """  fairness:
+    limited: [true_positive_rate]  # changeme: or selection_rate, false_positive_rate, calibration; not all can be equal
+    reason: "changeme: which error harms people most here"
+"""
+LIMITS = """  fairness:
+    minimum_rows: 100
+    limits: {{true_positive_rate: {}}}  # changeme: by protected column
+"""
 
 
 def contract(name: str, file_name: str, question: str, entries: list[Entry]) -> str:
     """The text of ``contract.yaml``."""
-    return _filled(
+    return filled(
         "contract.yaml",
         name=name,
         file_name=file_name,
@@ -38,8 +45,11 @@ def pilot(name: str, file_name: str, question: str, entries: list[Entry], found:
     words = (
         f"suspected in {', '.join(personal)}" if personal else "none was suspected, and a person knows better"
     )
-    return _filled(
+    protected = [entry.name for entry in entries if "protected" in entry.fields["tags"]]
+    return filled(
         "pilot.yaml",
+        fairness_choice=CHOICE if protected else "",
+        fairness_limits=LIMITS.format(_flow(dict.fromkeys(protected, 0.1))) if protected else "",
         name=name,
         file_name=file_name,
         title=_flow(f"Changeme: {question}"),
@@ -64,7 +74,3 @@ def _flow(value: Any) -> str:
     """A value on one line of YAML."""
     dumped = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
     return dumped.removesuffix("\n").removesuffix("\n...").strip()
-
-
-def _filled(template: str, **values: str) -> str:
-    return Template((TEMPLATES / f"{template}.txt").read_text("utf-8")).substitute(values)

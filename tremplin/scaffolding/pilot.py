@@ -17,15 +17,16 @@ from tremplin.contract import load_contract
 from tremplin.errors import TremplinError
 from tremplin.pilot_code import PilotCode
 from tremplin.pilot_file import PilotFile
-from tremplin.scaffolding import documents, python_files
+from tremplin.scaffolding import documents, model_files, source_file
 from tremplin.scaffolding.amounts import amounts
 from tremplin.scaffolding.asked import Asked
-from tremplin.scaffolding.describing import Entry, describe
+from tremplin.scaffolding.describing import describe
+from tremplin.scaffolding.entries import Entry
 from tremplin.scaffolding.graph import with_pilot
 from tremplin.scaffolding.leaks import SingleAuc, alone
-from tremplin.scaffolding.python_files import Layout
 from tremplin.scaffolding.reading import Table, read
 from tremplin.scaffolding.roles import Roles, choose
+from tremplin.scaffolding.source_file import Layout
 from tremplin.scaffolding.window import window
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -78,7 +79,7 @@ def _refuse_name(name: str, root: Path) -> None:
 
 def _write(folder: Path, table: Table, roles: Roles, root: Path, single_auc: SingleAuc) -> Made:
     """The five files in ``folder``; what they accept was tried on every row."""
-    name, names = folder.name, python_files.layout(table, roles)
+    name, names = folder.name, source_file.layout(table, roles)
     rows, how = _source(folder, table, roles, names, root)
     decided = [*roles.said, how]
     if len(rows) < len(table.raw):
@@ -97,8 +98,8 @@ def _write(folder: Path, table: Table, roles: Roles, root: Path, single_auc: Sin
     found = amounts(cut, names, {name: auc for name, auc in calendar.items() if auc is not None})
     file_name, question = table.reading.path.name, roles.question.words
     for file, content in (
-        ("features.py", python_files.features(categories, counted)),
-        ("model.py", python_files.model(categories, counted)),
+        ("features.py", model_files.features(categories, counted)),
+        ("model.py", model_files.model(categories, counted)),
         ("contract.yaml", documents.contract(name, file_name, question, entries)),
         ("pilot.yaml", documents.pilot(name, file_name, question, entries, found)),
     ):
@@ -118,20 +119,21 @@ def _source(folder: Path, table: Table, roles: Roles, names: Layout, root: Path)
     """Write ``source.py`` and read all rows by it; where its rows can be traced, they are."""
 
     def read_by(*, traced: bool) -> pd.DataFrame:
-        text = python_files.source(folder.name, table, roles, names, root, traced=traced)
+        text = source_file.source(folder.name, table, roles, names, root, traced=traced)
         (folder / "source.py").write_text(text, "utf-8")
         rows: pd.DataFrame = PilotCode(folder.name, folder).source.fetch(*ALWAYS)
         return rows
 
+    said = "source:"
     if not roles.key or roles.year_only:
         why = "a row's key or time is made from the whole file"
     else:
         try:
             return read_by(
                 traced=True
-            ), "source: read_files, so that a snapshot says where its rows came from"
+            ), f"{said} read_files, so that a snapshot says where its rows came from"
         except TremplinError as error:
             why = str(error).partition("\n")[0]
     return read_by(
         traced=False
-    ), f"source: pandas, and a snapshot does not say where its rows came from; {why}"
+    ), f"{said} pandas, and a snapshot does not say where its rows came from: {why}"

@@ -35,6 +35,7 @@ TIME_FORMS = [  # those of one file that fit every value are taken in this order
     *(f"{day}{clock}" for day in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y")
       for clock in ("", " %H:%M", " %H:%M:%S")),
 ]  # fmt: skip
+FLOAT32 = 3.4e38  # beyond it a model, which sees float32, has no number
 EXACT = 2**53  # beyond it a float no longer tells two neighbouring whole numbers apart
 
 
@@ -188,6 +189,8 @@ def _column(original: str, name: str, values: pd.Series, *, typed: bool) -> Colu
     if pd.api.types.is_integer_dtype(kind):
         return Column(original, name, "integer" if int(present.abs().max()) < EXACT else "text")
     if pd.api.types.is_float_dtype(kind):
+        if float(present.abs().max()) > FLOAT32:
+            return "it holds numbers that are infinite or too large for a model"
         whole = len(present) < len(values) and bool((present % 1 == 0).all())  # integers, were none missing
         return Column(original, name, "integer" if whole else "number")
     if isinstance(kind, pd.CategoricalDtype):

@@ -41,8 +41,8 @@ def choose(table: Table, asked: Asked) -> Roles:
         raise TremplinError(f"{time} cannot be both the target and the time. Name another with --time.")
     key, why_key = _key(table, asked, asks, time)
     site, subject = (table.column(n).name if n else None for n in (asked.site, asked.subject))
-    for option, name in (("--site", site), ("--subject", subject)):
-        if name in (asks.column, time):
+    for option, name in (("--site", site), ("--subject", subject), *(("--key", part) for part in key)):
+        if option != "--key" and name in (asks.column, time):
             raise TremplinError(f"{option} {name}: that column is the target or the time already.")
         if name in table.suspected and table.suspected[name].classification == "special":
             seems = table.suspected[name].what

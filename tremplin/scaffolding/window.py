@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tremplin.scaffolding.python_files import Layout
+from tremplin.scaffolding.source_file import Layout
 
 USUAL = 730  # days: two of each season; longer only where it holds too few rows
 ENOUGH_ROWS, ENOUGH_YES, ENOUGH_DAYS = 1000, 100, 14  # what an evaluation should hold

@@ -1,20 +1,15 @@
-"""The three files of code: written once by `tremplin new`, then a person's."""
+"""``source.py``: written once by `tremplin new`, then a person's."""
 
 from __future__ import annotations
 
-import json
-import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 
 from tremplin.scaffolding.question import Question
 from tremplin.scaffolding.reading import TYPES, WORDS, Column, Kind, Reading, Table
 from tremplin.scaffolding.roles import Roles
+from tremplin.scaffolding.spelling import filled, indented, listed, mapping, parenthesised, sequence, text
 
-TEMPLATES = Path(__file__).parent / "templates"
-WIDTH = 110  # of a line
 CALENDAR = {"hour": ".dt.hour", "weekday": ".dt.weekday", "month": ".dt.month"}
 
 
@@ -66,7 +61,7 @@ def source(name: str, table: Table, roles: Roles, names: Layout, root: Path, *, 
     path = table.reading.path
     file = path.relative_to(root) if path.is_relative_to(root) else path
     declared, reading = (_traced if traced else _untraced)(table.reading, columns, roles)
-    declared += [_mapping("RENAMED", renamed, "  # as the file calls them: as the contract does")] * bool(
+    declared += [mapping("RENAMED", renamed, "  # as the file calls them: as the contract does")] * bool(
         renamed
     )
     after = f"LABEL_AFTER = {roles.known.code}  # from the time of a row to its answer"
@@ -74,28 +69,28 @@ def source(name: str, table: Table, roles: Roles, names: Layout, root: Path, *, 
     lines = [*reading, *["rows = rows.rename(columns=RENAMED)"] * bool(renamed), *_made(roles, names)]
     if not traced:
         lines.append(f'rows = rows[rows["{names.time}"].between(start, end, inclusive="left")]')
-    text = _filled(
+    content = filled(
         "source.py",
         file_name=path.name,
         api="TremplinError, read_files" if traced else "TremplinError",
-        file=_text(file.as_posix()),
+        file=text(file.as_posix()),
         variable=f"TREMPLIN_{name.upper().replace('-', '_')}_FILE",
-        declared="\n".join([*declared, *after_lines, _sequence("COLUMNS", names.columns)]),
+        declared="\n".join([*declared, *after_lines, sequence("COLUMNS", names.columns)]),
         time=names.time,
-        body=_indented(lines),
+        body=indented(lines),
         more=_WITHIN_YEAR if roles.year_only else "",
     )
-    return text.rstrip() + "\n"
+    return content.rstrip() + "\n"
 
 
 def _traced(reading: Reading, columns: list[Column], roles: Roles) -> tuple[list[str], list[str]]:
     """Assignments, and the call that reads the window's rows."""
     words = {c.original: WORDS[_kind(c, roles)] for c in columns}
     time = next(c.original for c in columns if c.name == roles.time)
-    missing = f", missing={_tuple(reading.missing)}" if reading.missing != ("",) else ""
+    missing = f", missing={parenthesised(reading.missing)}" if reading.missing != ("",) else ""
     zone = ', timezone="UTC"' if any(c.kind == "time" and not c.zoned for c in columns) else ""
-    call = f"rows = read_files(address(), start, end, time={_text(time)}, columns=READ{zone}{missing})"
-    return [_mapping("READ", words)], [call]
+    call = f"rows = read_files(address(), start, end, time={text(time)}, columns=READ{zone}{missing})"
+    return [mapping("READ", words)], [call]
 
 
 def _untraced(reading: Reading, columns: list[Column], roles: Roles) -> tuple[list[str], list[str]]:
@@ -103,7 +98,7 @@ def _untraced(reading: Reading, columns: list[Column], roles: Roles) -> tuple[li
     times = {c.original: c.form for c in columns if c.kind == "time"}
     types = {c.original: TYPES[_kind(c, roles)] for c in columns if c.kind != "time"}
     note = "  # how the file writes them; a time without a zone is taken as UTC"
-    declared = [_mapping("READ", types)] + [_mapping("TIMES", times, note)] * bool(times)
+    declared = [mapping("READ", types)] + [mapping("TIMES", times, note)] * bool(times)
     wanted = "[*READ, *TIMES]" if times else "list(READ)"
     if reading.separator is None:
         call = f'rows = pd.read_parquet(address(), columns={wanted}, to_pandas_kwargs={{"ignore_metadata": True}})'
@@ -114,12 +109,12 @@ def _untraced(reading: Reading, columns: list[Column], roles: Roles) -> tuple[li
             f"dtype={kinds}",
             f"usecols={wanted}",
             "keep_default_na=False",
-            f"na_values={_list(reading.missing)}",
+            f"na_values={listed(reading.missing)}",
         ]
         how += ["skipinitialspace=True", "index_col=False"]
-        how += [f"sep={_text(reading.separator)}"] if reading.separator != "," else []
-        how += [f"decimal={_text(reading.decimal)}"] if reading.decimal != "." else []
-        how += [f"encoding={_text(reading.encoding)}"] if reading.encoding != "utf-8" else []
+        how += [f"sep={text(reading.separator)}"] if reading.separator != "," else []
+        how += [f"decimal={text(reading.decimal)}"] if reading.decimal != "." else []
+        how += [f"encoding={text(reading.encoding)}"] if reading.encoding != "utf-8" else []
         lines = ["rows = pd.read_csv(", "    address(),", *(f"    {part}," for part in how), ")"]
     if times:
         lines += [
@@ -172,7 +167,7 @@ def _target(question: Question) -> list[str]:
     elif isinstance(question.yes, bool):
         answer = "asked" if question.yes else "~asked"
     else:
-        answer = f"asked.eq({_text(question.yes) if isinstance(question.yes, str) else question.yes})"
+        answer = f"asked.eq({text(question.yes) if isinstance(question.yes, str) else question.yes})"
     return [
         f"asked = {asked}",
         f'rows["{question.name}"] = {answer}.astype("boolean").mask(asked.isna())',
@@ -188,103 +183,3 @@ def within_year(years: pd.Series, keys: pd.Series) -> pd.Series:
     share = pd.Series(pd.util.hash_array(keys.to_numpy(object), categorize=False) / 2**64, index=years.index)
     return (begins + length * share).dt.floor("s")
 '''
-
-
-def features(categories: Sequence[str], numbers: Sequence[str]) -> str:
-    """The text of ``features.py``."""
-    parts = ['("codes", codes, CATEGORIES)'] * bool(categories) + [
-        '("numbers", "passthrough", NUMBERS)'
-    ] * bool(numbers)
-    codes = 'codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)'
-    steps = [codes] * bool(categories) + [f"return ColumnTransformer([{', '.join(parts)}])"]
-    lists = [_sequence("CATEGORIES", categories)] * bool(categories) + [_sequence("NUMBERS", numbers)] * bool(
-        numbers
-    )
-    words = ["Categories as codes (-1 where training never saw the value)"] * bool(categories)
-    words += ["numbers as they are"] * bool(numbers)
-    return _filled(
-        "features.py",
-        encoder_import="from sklearn.preprocessing import OrdinalEncoder\n" if categories else "",
-        lists="\n".join(lists),
-        words=_sentence(", then the ".join(words)),
-        steps=_indented(steps),
-    )
-
-
-def model(categories: Sequence[str], numbers: Sequence[str]) -> str:
-    """The text of ``model.py``."""
-    count, width = len(categories), len(categories) + len(numbers)
-    places, parts, words, kinds, steps = [], [], [], [], []
-    if categories:
-        places.append(f"CODES = list(range({count}))  # {', '.join(categories)}"[:130])
-        parts.append('("codes", OneHotEncoder(handle_unknown="ignore"), CODES)')
-        words.append("one-hot categories")
-        kinds.append("OneHotEncoder")
-    if numbers:
-        places.append(f"NUMBERS = list(range({f'{count}, ' * bool(count)}{width}))")
-        steps.append("numbers = make_pipeline(SimpleImputer(), StandardScaler())")
-        parts.append('("numbers", numbers, NUMBERS)')
-        words.append("scaled numbers")
-        kinds.append("StandardScaler")
-    inner = f"[{', '.join(parts)}]"
-    broken = ["columns = ColumnTransformer(", f"    {inner}", ")"]  # as the formatter would
-    steps += broken if len(parts) > 1 else [f"columns = ColumnTransformer({inner})"]
-    return _filled(
-        "model.py",
-        layout=" then ".join(
-            [f"{count} codes of categories"] * bool(categories) + [f"{len(numbers)} numbers"] * bool(numbers)
-        ),
-        preprocessing=", ".join(kinds),
-        places="\n".join(places),
-        linear_words=" and ".join(words),
-        linear_steps=_indented(steps),
-    )
-
-
-def _filled(template: str, **values: str) -> str:
-    return Template((TEMPLATES / f"{template}.txt").read_text("utf-8")).substitute(values)
-
-
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _list(items: Sequence[str]) -> str:
-    return f"[{', '.join(map(_text, items))}]"
-
-
-def _tuple(items: Sequence[str]) -> str:
-    return f"({', '.join(map(_text, items))}{',' * (len(items) == 1)})"
-
-
-def _indented(lines: Sequence[str]) -> str:
-    return textwrap.indent("\n".join(lines), "    ")
-
-
-def _sequence(name: str, items: Sequence[str]) -> str:
-    return _wrapped(name, "[", [_text(item) for item in items], "]")
-
-
-def _mapping(name: str, items: dict[str, str | None] | dict[str, str], note: str = "") -> str:
-    spelled = [
-        f"{_text(key)}: {_text(value) if value is not None else 'None'}" for key, value in items.items()
-    ]
-    return _wrapped(name, "{", spelled, "}", note)
-
-
-def _wrapped(name: str, opening: str, items: list[str], closing: str, note: str = "") -> str:
-    """An assignment on one line, or on as many as it takes."""
-    line = f"{name} = {opening}{', '.join(items)}{closing}{note}"
-    if len(line) <= WIDTH:
-        return line
-    lines, current = [], "   "
-    for item in items:
-        if len(current) + len(item) + 2 > WIDTH:
-            lines.append(current)
-            current = "   "
-        current += f" {item},"
-    return "\n".join([f"{name} = {opening}{note}", *lines, current, f"{closing}  # fmt: skip"])
-
-
-def _sentence(words: str) -> str:
-    return words[0].upper() + words[1:] + "."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from pipelines.gaps import Gap, gaps_markdown
 from tremplin.canonical import canonical, digest
 from tremplin.contract import Strict
 from tremplin.coverage import Segment
@@ -49,6 +50,7 @@ class Verdict(Strict):
     champion: str | None  # the release it was compared with
     checks: Annotated[list[Check], Field(min_length=1)]
     coverage: list[Segment]  # the groups that it may answer, and those it may not
+    fairness: list[Gap]  # every protected group that is large enough, by each measure
 
     @property
     def blocked_by(self) -> list[str]:
@@ -75,7 +77,8 @@ def verdict_markdown(verdict: Verdict) -> str:
     """A Markdown table, for MLflow and for a pull request."""
     title = f"# Gate: {verdict.pilot}, {'passed' if verdict.passed else 'BLOCKED by ' + ', '.join(verdict.blocked_by)}\n\n"
     head = "| check | measured | limit | verdict | evidence |\n|---|---|---|---|---|\n"
-    return title + head + "".join(f"| {' | '.join(_cells(check))} |\n" for check in verdict.checks)
+    lines = "".join(f"| {' | '.join(_cells(check))} |\n" for check in verdict.checks)
+    return title + head + lines + gaps_markdown(verdict.fairness)
 
 
 def verdict_table(verdict: Verdict) -> Table:

@@ -82,6 +82,9 @@ class FairnessChoice(Strict):
 
     limited: Annotated[list[FairnessMeasure], Field(min_length=1)]
     reason: Text
+    unlimited: Annotated[
+        dict[str, Text], Field(default_factory=dict)
+    ]  # protected columns by which nothing is limited, and why not
 
 
 class Charter(Strict):

@@ -94,17 +94,7 @@ def _contradictions(file: PilotFile, contract: Contract, folder: Path) -> list[F
 
 def _cannot_be_judged(file: PilotFile, contract: Contract) -> list[str]:
     """What the gate is asked to look at and cannot, by the contract."""
-    chosen, limits, faults = file.charter.fairness, file.gate.fairness, []
-    protected = ", ".join(column.name for column in contract.protected)
-    if protected and (chosen is None or limits is None):
-        faults.append(
-            f"the contract marks {protected} as protected: `charter.fairness` must say which measures are limited and why, "
-            "and `gate.fairness` the limits"
-        )
-    if chosen and limits and set(chosen.limited) != set(limits.limits):
-        faults.append(
-            f"`charter.fairness` limits {', '.join(sorted(chosen.limited))}, `gate.fairness` {', '.join(sorted(limits.limits))}"
-        )
+    faults = _fairness_left_open(file, contract)
     sent = {column.name: column for column in contract.request_columns}
     for name in sorted({name for names in file.gate.coverage.segments for name in names}):
         column = sent.get(name)
@@ -114,4 +104,32 @@ def _cannot_be_judged(file: PilotFile, contract: Contract) -> list[str]:
             faults.append(f"`gate.coverage.segments` names {name}, a timestamp, which has no groups")
         elif column.logicalType in ("number", "integer") and column.bands is None:
             faults.append(f"`gate.coverage.segments` names {name}, a number without `bands` in the contract")
+    return faults
+
+
+def _fairness_left_open(file: PilotFile, contract: Contract) -> list[str]:
+    """Every protected column is limited by a measure, or the charter says why it is not."""
+    chosen, settings = file.charter.fairness, file.gate.fairness
+    protected = [column.name for column in contract.protected]
+    if not protected:
+        return []
+    if chosen is None or settings is None:
+        marked = f"the contract marks {', '.join(protected)} as protected"
+        needed = (
+            "`charter.fairness` must say which measures are limited and why, and `gate.fairness` the limits"
+        )
+        return [f"{marked}: {needed}"]
+    said, limited = (", ".join(sorted(names)) for names in (chosen.limited, settings.limits))
+    faults = [] if said == limited else [f"`charter.fairness` limits {said}, and `gate.fairness` {limited}"]
+    limited_by = {name for columns in settings.limits.values() for name in columns}
+    faults += [
+        f"fairness is to be measured by {name}, which the contract does not mark as protected"
+        for name in sorted((limited_by | set(chosen.unlimited)) - set(protected))
+    ]
+    faults += [
+        f"column {name} is protected: give it a limit in `gate.fairness.limits`, or in `charter.fairness.unlimited` the reason "
+        "why it has none (one of the two)"
+        for name in protected
+        if (name in limited_by) == (name in chosen.unlimited)
+    ]
     return faults

@@ -59,13 +59,18 @@ class Coverage(Strict):
     excluded_limit: Share  # of the evaluation rows: above it the model is for too few
 
 
+Limits = Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+
+
 class Fairness(Strict):
     """Limits of the gaps between a group and everyone else."""
 
     minimum_rows: (
         Count  # of the evaluation: rows of a group, its positives for their rate, its negatives for theirs
     )
-    limits: Annotated[dict[FairnessMeasure, Annotated[Share, Field(gt=0)]], Field(min_length=1)]
+    limits: Annotated[
+        dict[FairnessMeasure, Limits], Field(min_length=1)
+    ]  # by measure, then by protected column
 
 
 class Gate(Strict):

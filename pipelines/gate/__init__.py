@@ -13,6 +13,7 @@ from datetime import datetime
 
 from pipelines.gate import checks
 from pipelines.gate.checks.coverage import segments
+from pipelines.gate.checks.fairness import gaps
 from pipelines.gate.gathering import ChampionModel, gather
 from pipelines.verdict import Verdict
 from tremplin.paths import Paths
@@ -52,4 +53,5 @@ def gate(
         champion=champion.release.id if champion else None,
         checks=found,
         coverage=segments(material),
+        fairness=gaps(material),
     )

@@ -9,182 +9,140 @@ of risk scores", ITCS): the charter says which are limited and why, and the othe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from pipelines.gaps import NAMES, Gap
 from pipelines.gate.groups import grouping, simultaneous
 from pipelines.gate.material import CheckFunction, Material
 from pipelines.verdict import Check
 from tremplin.charter import FairnessMeasure
 from tremplin.comparison import Floats
 
-NAMES: dict[FairnessMeasure, str] = {
-    "selection_rate": "selection rate",
-    "true_positive_rate": "true positive rate",
-    "false_positive_rate": "false positive rate",
-    "calibration": "observed/expected",
-}
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A measure of one group minus that of everyone else; the interval holds for all gaps at once."""
-
-    measure: FairnessMeasure
-    group: str
-    value: float
-    low: float
-    high: float
-    own: float  # the group's own
-    limit: float | None  # None where the charter does not limit this measure
-
-    @property
-    def proven(self) -> bool:
-        """Whether the whole interval lies beyond the limit."""
-        return self.limit is not None and (self.low > self.limit or self.high < -self.limit)
-
-    @property
-    def possible(self) -> bool:
-        """Whether a part of the interval does."""
-        return self.limit is not None and not (self.low >= -self.limit and self.high <= self.limit)
-
-    @property
-    def size(self) -> float:
-        """How much of the limit the gap takes."""
-        return abs(self.value) / self.limit if self.limit else abs(self.value)
-
-    def __str__(self) -> str:
-        return f"{self.group} {NAMES[self.measure]} {self.own:.3f}, {self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+ROWS, LABELS = 0, 1  # places in the sums; then numerator and denominator of each measure
+COUNTED: dict[FairnessMeasure, str] = {"true_positive_rate": "positives", "false_positive_rate": "negatives"}
 
 
 def fairness(material: Material) -> Check:
     """No group is treated otherwise than everyone else, beyond the limit and what chance explains."""
     settings, chosen = material.pilot.file.gate.fairness, material.pilot.charter.fairness
     if not material.pilot.contract.protected or settings is None or chosen is None:
-        return _check(
-            None,
-            True,
-            "the contract has no column with the tag `protected`: there is nothing to measure it by",
-        )
-    gaps, small, rates = gaps_of(material)
+        return _check(None, "no column of the contract is `protected`: there is nothing to measure it by")
+    gaps, small = _judged(material)
     limited = [gap for gap in gaps if gap.limit is not None]
-    proven = [gap for gap in limited if gap.proven]
-    worst = max(proven or limited, key=lambda gap: gap.size, default=None)
-    said: list[tuple[str, list[Gap]]] = [
-        ("beyond the limit", proven),
-        ("neither within nor beyond it", [gap for gap in limited if gap.possible and not gap.proven]),
-        ("largest", _largest(limited)),
-        ("not limited, largest", _largest([gap for gap in gaps if gap.limit is None])),
+    worst = max(limited, key=lambda gap: (gap.proven, gap.size), default=None)
+    said: list[tuple[str, list[str]]] = [
+        ("beyond the limit", [str(gap) for gap in limited if gap.proven]),
+        ("within or beyond it, nobody knows", [gap.place for gap in limited if gap.open]),
+        ("largest of those limited", [str(worst)] if worst and not worst.proven else []),
+        ("shown and not limited, largest", _largest([gap for gap in gaps if gap.limit is None])),
+        (f"too small to judge ({settings.minimum_rows:,} needed)", small),
     ]
-    parts = [f"{what}: {'; '.join(str(gap) for gap in found)}" for what, found in said if found]
-    if small:
-        parts.append(f"too small to judge ({settings.minimum_rows:,} needed): {'; '.join(small)}")
-    parts.append(
-        f"the target is true for {min(rates):.0%} to {max(rates):.0%} of the rows of a group, so not all measures can be equal; "
-        f"limited are {', '.join(NAMES[measure] for measure in settings.limits)}: {chosen.reason.strip()}"
+    rates = [gap.own for gap in gaps if gap.measure == "selection_rate"]
+    differing = (
+        f"groups are selected at {min(rates):.0%} to {max(rates):.0%}"
+        if rates
+        else "no group is large enough"
     )
-    return _check(worst, bool(limited) and not proven, ". ".join(parts))
+    trade_off = (
+        f"{differing}; where they differ in how often the target is true, not all measures can be equal"
+    )
+    choice = f"limited are {', '.join(NAMES[measure] for measure in settings.limits)}: {' '.join(chosen.reason.split())}"
+    parts = [f"{what}: {'; '.join(names)}" for what, names in said if names]
+    return _check(worst, ". ".join([*parts, trade_off, choice]), found=True)
 
 
-def _check(worst: Gap | None, passed: bool, evidence: str) -> Check:
+def gaps(material: Material) -> list[Gap]:
+    """Every gap that can be judged, for the verdict; none for a pilot without a protected column."""
+    return _judged(material)[0] if material.pilot.file.gate.fairness else []
+
+
+def _check(worst: Gap | None, evidence: str, *, found: bool = False) -> Check:
     interval = None
     if worst is not None and worst.limit:
-        ends = sorted(end / worst.limit * np.sign(worst.value or 1) for end in (worst.low, worst.high))
-        interval = (float(ends[0]), float(ends[1]))
+        sign = 1 if worst.value >= 0 else -1
+        low, high = sorted(sign * end / worst.limit for end in (worst.low, worst.high))
+        interval = (low, high)
     return Check(
         id="fairness",
         requirement="Largest gap between a group and everyone else, as a share of its limit; the interval's low end stays within",
         value=worst.size if worst else None,
-        limit=1 if worst else None,
+        limit=1 if found else None,
         interval=interval,
-        passed=passed,
+        # Nothing large enough to be judged is no proof of fairness.
+        passed=not found or (worst is not None and not worst.proven),
         evidence=evidence,
         source="model.onnx on evaluation.parquet and audit.parquet; pilot.yaml charter.fairness, gate.fairness",
     )
 
 
-def _largest(gaps: list[Gap]) -> list[Gap]:
+def _largest(gaps: list[Gap]) -> list[str]:
     """Of each measure the largest."""
-    by_size = sorted(gaps, key=lambda gap: gap.size)
-    return list({gap.measure: gap for gap in by_size}.values())
+    return [str(gap) for gap in {gap.measure: gap for gap in sorted(gaps, key=lambda gap: gap.size)}.values()]
 
 
-def gaps_of(material: Material) -> tuple[list[Gap], list[str], list[float]]:
-    """Every gap that can be judged, the groups too small for it by name, and the rate of the target in each large group."""
+def _judged(material: Material) -> tuple[list[Gap], list[str]]:
+    """Every gap that can be judged, and by name the groups too small for it."""
     settings = material.pilot.file.gate.fairness
     assert settings is not None
-    weights, found, drawn = material.how.weights(int(material.days.max()) + 1), [], []
+    weights = material.how.weights(int(material.days.max()) + 1)
     small: list[str] = []
-    rates: list[float] = []
-    for name, group, sums in _groups(material):
-        here, rest = sums[:, 0], sums[:, 1]
-        rows, positives = here[:, 0].sum(), here[:, 1].sum()
+    found: list[dict[str, Any]] = []
+    draws: list[Floats] = []
+    for column, group, here, rest in _groups(material):
+        rows, positives = int(here[:, ROWS].sum()), int(here[:, LABELS].sum())
         if rows < settings.minimum_rows:
-            small.append(f"{name}={group} ({int(rows):,} rows)")
+            small.append(f"{column}={group} ({rows:,} rows)")
             continue
-        rates.append(positives / rows)
-        counts = {
-            "true_positive_rate": (positives, "positives"),
-            "false_positive_rate": (rows - positives, "negatives"),
-        }
-        for at, measure in enumerate(NAMES):
-            count, what = counts.get(measure, (rows, "rows"))
-            if count < settings.minimum_rows:
-                small.append(f"{name}={group} ({NAMES[measure]}: {int(count):,} {what})")
+        counts = {"positives": positives, "negatives": rows - positives}
+        for place, measure in enumerate(NAMES):
+            what = COUNTED.get(measure)
+            if what and counts[what] < settings.minimum_rows:
+                small.append(f"{column}={group} ({NAMES[measure]}: {counts[what]:,} {what})")
                 continue
-            pair = 2 + 2 * at, 3 + 2 * at
-            own, others = (part[:, pair[0]].sum() / part[:, pair[1]].sum() for part in (here, rest))
-            found.append((measure, f"{name}={group}", own, own - others))
+            above, below = 2 + 2 * place, 3 + 2 * place
             with np.errstate(invalid="ignore", divide="ignore"):
-                both = [(weights @ part[:, pair[0]]) / (weights @ part[:, pair[1]]) for part in (here, rest)]
-            drawn.append(both[0] - both[1])
-    values = np.array([value for *_, value in found])
-    low, high = simultaneous(values, np.column_stack(drawn) if drawn else np.empty((0, 0)), material.how)
-    return (
-        [
-            Gap(
-                measure,
-                group,
-                float(value),
-                float(least),
-                float(most),
-                float(own),
-                settings.limits.get(measure),
+                own, others = (part[:, above].sum() / part[:, below].sum() for part in (here, rest))
+                drawn = [(weights @ part[:, above]) / (weights @ part[:, below]) for part in (here, rest)]
+            found.append(
+                {
+                    "column": column,
+                    "group": group,
+                    "measure": measure,
+                    "rows": rows,
+                    "own": own,
+                    "value": own - others,
+                    "limit": settings.limits.get(measure, {}).get(column),
+                }
             )
-            for (measure, group, own, value), least, most in zip(found, low, high, strict=True)
-        ],
-        small,
-        rates,
-    )
+            draws.append(drawn[0] - drawn[1])
+    values = np.array([gap["value"] for gap in found])
+    low, high = simultaneous(values, np.array(draws).T, material.how)
+    return [
+        Gap(**gap, low=least, high=most) for gap, least, most in zip(found, low, high, strict=True)
+    ], small
 
 
-def _groups(material: Material) -> Iterator[tuple[str, str, Floats]]:
-    """Column, group and its sums by day, shape (days, 2, 10): of the group and of everyone else; rows, positives, then
-    numerator and denominator of each measure."""
+def _groups(material: Material) -> Iterator[tuple[str, str, Floats, Floats]]:
+    """Column, group, and the sums by day of the group and of everyone else, shape (days, 10) each."""
     labels, scores = material.labels, material.scores
     ones = np.ones_like(labels)
     flagged = (scores >= material.pilot.charter.decision_threshold).astype(np.float64)
-    values = [
-        ones,
-        labels,
-        flagged,
-        ones,
-        flagged * labels,
-        labels,
-        flagged * (1 - labels),
-        1 - labels,
-        labels,
-        scores,
-    ]
+    measured = {
+        "selection_rate": (flagged, ones),
+        "true_positive_rate": (flagged * labels, labels),
+        "false_positive_rate": (flagged * (1 - labels), 1 - labels),
+        "calibration": (labels, scores),
+    }
+    values = [ones, labels, *(side for measure in NAMES for side in measured[measure])]
     for column in material.pilot.contract.protected:
-        held = material.audit if column.held_apart else material.evaluation
-        cut = grouping(held, [column])
+        cut = grouping(material.audit if column.held_apart else material.evaluation, [column])
         sums = np.stack([cut.by_day(value, material.days) for value in values], axis=-1)
         whole = sums.sum(axis=1)
-        for code, (group,) in enumerate(cut.names):
-            if len(cut.names) > 1:
-                yield column.name, group, np.stack([sums[:, code], whole - sums[:, code]], axis=1)
+        if len(cut.names) > 1:  # with one group there is nobody else
+            for code, (group,) in enumerate(cut.names):
+                yield column.name, group, sums[:, code], whole - sums[:, code]
 
 
 CHECKS: list[CheckFunction] = [fairness]

@@ -1,0 +1,243 @@
+"""A model that treats a group otherwise is blocked for fairness, and honest ones are not. On real people of a census survey."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.gate import gate
+from pipelines.gate.groups import simultaneous
+from pipelines.verdict import Check, Verdict, verdict_markdown
+from tests.residents import AS_OF, Residents, make_residents
+from tests.results import AS_OF as FLIGHTS_AS_OF
+from tests.results import BOOSTED, ROOT, Result
+from tremplin.comparison import Bootstrap
+from tremplin.errors import ConfigurationError, TremplinError
+from tremplin.pilot import load_pilot
+
+Edit = Callable[[Residents], None]
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Residents:
+    return make_residents(tmp_path_factory.mktemp("people"))
+
+
+@pytest.fixture
+def people(honest: Residents, tmp_path: Path) -> Residents:
+    return honest.copy(tmp_path / "copy")
+
+
+def judged(result: Result, as_of: datetime = AS_OF) -> tuple[Verdict, Check]:
+    verdict = gate(result.pilot, result.paths, champion=None, as_of=as_of, settings=result.settings)
+    return verdict, next(check for check in verdict.checks if check.id == "fairness")
+
+
+def sex_of(people: Residents) -> pd.Series:
+    """Of each training row: the snapshot knows it, the training table does not."""
+    snapshot = pd.read_parquet(people.paths.snapshot).set_index("resident")["sex"]
+    return snapshot.loc[people.part("train")["resident"]].reset_index(drop=True)
+
+
+def most_women_without_work(people: Residents) -> np.ndarray:
+    without = people.part("train")["without_work"].astype(bool).to_numpy()
+    return (
+        (sex_of(people) == "female").to_numpy()
+        & without
+        & (np.random.default_rng(0).random(len(without)) < 0.6)
+    )
+
+
+def with_a_proxy(people: Residents) -> None:
+    """A column that is allowed says who is a woman."""
+    snapshot = pd.read_parquet(people.paths.snapshot).set_index("resident")["sex"]
+    for name in ("train", "evaluation"):
+        rows = people.part(name)
+        women = (snapshot.loc[rows["resident"]] == "female").to_numpy()
+        people.replace(name, rows.assign(household_size=np.where(women, 2, 1)))
+
+
+def flipped(people: Residents) -> None:
+    """One group's file had the answer the wrong way round."""
+    labels = people.part("train")["without_work"].to_numpy(float)
+    people.train(labels=np.where((sex_of(people) == "female").to_numpy(), 1 - labels, labels))
+
+
+def not_recorded(people: Residents) -> None:
+    """Three of five women without work were recorded as at work."""
+    labels = people.part("train")["without_work"].to_numpy(float)
+    people.train(labels=np.where(most_women_without_work(people), 0, labels))
+
+
+def not_asked(people: Residents) -> None:
+    """Three of five women without work were never asked."""
+    people.train(keep=~most_women_without_work(people))
+
+
+@pytest.mark.parametrize("biased", [flipped, not_recorded, not_asked], ids=lambda one: str(one.__name__))
+def test_a_biased_model_is_blocked_for_fairness(people: Residents, biased: Edit) -> None:
+    with_a_proxy(people)
+    biased(people)
+    verdict, check = judged(people)
+    assert "fairness" in verdict.blocked_by
+    assert "beyond the limit: sex=female true positive rate" in check.evidence
+    assert check.interval is not None
+    assert (check.interval[0] or 0) > 1
+    assert [gap.column for gap in verdict.fairness if gap.proven] == ["sex", "sex"]
+
+
+def test_without_a_proxy_a_biased_record_is_miscalibrated_and_a_proxy_alone_is_no_bias(
+    people: Residents,
+) -> None:
+    """Who cannot tell the women apart does the same wrong to everybody: the scores are too low, and calibration says so."""
+    not_recorded(people)
+    verdict, check = judged(people)
+    assert "calibration" in verdict.blocked_by
+    assert check.passed
+    with_a_proxy(people)
+    people.train()
+    assert judged(people)[1].passed
+
+
+VARIANTS: dict[str, dict[str, dict[str, float]]] = {
+    "linear": {"linear": {"C": 0.1}},
+    "fewer trees": {"boosted": BOOSTED | {"rows_per_leaf": 200, "trees": 25}},
+    "larger trees": {"boosted": BOOSTED | {"rows_per_leaf": 200, "leaves": 31}},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_an_honest_variant_is_not_blocked(people: Residents, variant: str) -> None:
+    people.edit(model={"candidates": VARIANTS[variant]})
+    people.train()
+    assert judged(people)[1].passed
+
+
+def test_an_honest_model_of_another_seed_and_half_of_the_people_is_not_blocked(people: Residents) -> None:
+    people.edit(model={"seed": 7})
+    people.train(keep=np.random.default_rng(7).random(len(people.part("train"))) < 0.5)
+    assert judged(people)[1].passed
+
+
+def test_an_honest_model_of_a_later_year_is_not_blocked(tmp_path: Path) -> None:
+    later = datetime(2019, 1, 1, tzinfo=UTC)
+    assert judged(make_residents(tmp_path, later), later)[1].passed
+
+
+def test_what_is_held_apart_measures_fairness_and_reaches_nothing_else(honest: Residents) -> None:
+    verdict, check = judged(honest)
+    assert check.passed
+    apart = {"sex", "origin", "disability", "foreign_born"}
+    assert {column.name for column in honest.pilot.contract.held_apart} == apart
+    assert {gap.column for gap in verdict.fairness} == apart | {"age"}
+    for name in ("train", "evaluation"):
+        assert not apart & set(honest.part(name))
+
+
+def test_a_limit_within_what_is_measured_blocks_the_same_model(people: Residents) -> None:
+    people.limits(
+        limits={"true_positive_rate": dict.fromkeys(["sex", "origin", "disability", "foreign_born"], 0.02)}
+    )
+    verdict, check = judged(people)
+    assert verdict.blocked_by == ["fairness"]
+    assert "sex=female" in check.evidence
+
+
+def test_the_measures_are_those_of_the_rows(honest: Residents) -> None:
+    """Against plain means, computed here from the scores that the evaluation wrote."""
+    verdict, _ = judged(honest)
+    scored = pd.read_parquet(honest.paths.reports / "evaluation.parquet").set_index("key")
+    audit = pd.read_parquet(honest.paths.audit).set_index("resident")
+    scored = scored.join(audit)
+    flagged = scored["score"] >= honest.pilot.charter.decision_threshold
+    for group, part in scored.groupby("sex"):
+        rest = scored[scored["sex"] != group]
+        positive = [rows[rows["label"] == 1].index for rows in (part, rest)]
+        rates = [flagged[keys].mean() for keys in positive]
+        found = {gap.measure: gap for gap in verdict.fairness if (gap.column, gap.group) == ("sex", group)}
+        assert found["true_positive_rate"].own == pytest.approx(rates[0])
+        assert found["true_positive_rate"].value == pytest.approx(rates[0] - rates[1])
+        assert found["selection_rate"].own == pytest.approx(flagged[part.index].mean())
+        assert found["calibration"].own == pytest.approx(part["label"].sum() / part["score"].sum())
+        assert all(gap.low < gap.value < gap.high and gap.rows == len(part) for gap in found.values())
+
+
+def test_groups_too_small_are_named_and_numbers_are_cut_into_bands(honest: Residents) -> None:
+    verdict, check = judged(honest)
+    assert "origin=pacific_islander (" in check.evidence.partition("too small to judge")[2]
+    assert "pacific_islander" not in {gap.group for gap in verdict.fairness}
+    bands = ["25 to under 40", "40 to under 55", "55 and over", "under 25"]
+    assert sorted({gap.group for gap in verdict.fairness if gap.column == "age"}) == bands
+
+
+def test_no_group_large_enough_is_no_proof_of_fairness(people: Residents) -> None:
+    people.limits(minimum_rows=100_000)
+    verdict, check = judged(people)
+    assert verdict.blocked_by == ["fairness"]
+    assert "no group is large enough" in check.evidence
+
+
+def test_the_trade_off_and_every_group_are_shown(honest: Residents) -> None:
+    verdict, check = judged(honest)
+    assert "shown and not limited, largest: " in check.evidence
+    assert "not all measures can be equal" in check.evidence
+    assert "limited are true positive rate: " in check.evidence
+    table = verdict_markdown(verdict).partition("## Fairness by group")[2]
+    assert table.count("\n| ") == len(verdict.fairness) + 1
+    assert "| sex | female |" in table
+
+
+def test_a_pilot_without_protected_columns_says_so(honest_result: Result) -> None:
+    verdict, check = judged(honest_result, FLIGHTS_AS_OF)
+    assert check.passed
+    assert "no column of the contract is `protected`" in check.evidence
+    assert verdict.fairness == []
+
+
+def test_an_audit_table_of_other_rows_is_refused(people: Residents) -> None:
+    audit = pd.read_parquet(people.paths.audit)
+    audit.iloc[10:].to_parquet(people.paths.audit)
+    with pytest.raises(TremplinError, match=r"audit\.parquet lacks rows of evaluation\.parquet"):
+        judged(people)
+
+
+@pytest.mark.parametrize(
+    ("section", "old", "new", "said"),
+    [
+        ("pilot.yaml", "limited: [true_pos", "limited: [false_pos", "limits false_positive_rate, and `gate.fairness` true_pos"),
+        ("pilot.yaml", "sex: 0.1", "household_size: 0.1", "which the contract does not mark as protected"),
+        ("pilot.yaml", "sex: 0.1", "age: 0.1", "column sex is protected: give it a limit"),
+        ("contract.yaml", '          - {property: bands, value: "25, 40, 55"}\n', "", "column age is a number that fairness is"),
+    ],
+)  # fmt: skip
+def test_what_the_charter_leaves_open_is_refused(
+    tmp_path: Path, section: str, old: str, new: str, said: str
+) -> None:
+    shutil.copytree(ROOT / "pilots" / "support", tmp_path / "pilots" / "support")
+    path = tmp_path / "pilots" / "support" / section
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_pilot("support", tmp_path)
+    assert said in str(caught.value)
+
+
+def test_intervals_hold_for_all_groups_at_once() -> None:
+    """Of thirty gaps that are zero, one is found different in one draw of twenty, not in most of them."""
+    random, how = np.random.default_rng(5), Bootstrap(400, 0.95, 1)
+    weights, wrong, alone = how.weights(60), 0, 0
+    for _ in range(200):
+        days = random.normal(size=(60, 30))
+        low, high = simultaneous(days.mean(axis=0), weights @ days / 60, how)
+        wrong += bool(((low > 0) | (high < 0)).any())
+        ends = np.quantile(weights @ days / 60, [0.025, 0.975], axis=0)
+        alone += bool(((ends[0] > 0) | (ends[1] < 0)).any())
+    assert wrong / 200 < 0.12
+    assert alone / 200 > 0.5

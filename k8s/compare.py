@@ -64,7 +64,12 @@ def call(url: str, body: Any = None) -> Any:
 def logged(home: Path, release: str, day: date | None) -> tuple[date, list[dict[str, Any]]]:
     """The local answers of ``release`` on ``day``, the busiest one unless given."""
     settings = load_settings(home=home.resolve())
-    mine = (predictions.c.pilot == settings.pilot) & (predictions.c.release_id == release)
+    # A row of a group that the release does not answer for has no score to compare.
+    mine = (
+        (predictions.c.pilot == settings.pilot)
+        & (predictions.c.release_id == release)
+        & predictions.c.score.is_not(None)
+    )
     with open_store(settings).connect() as connection:
         times = connection.execute(sa.select(predictions.c.event_time).where(mine)).scalars()
         days = Counter(t.date() for t in times)

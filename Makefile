@@ -10,7 +10,7 @@ CODE := tremplin pipelines serving monitoring governance
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check check-lint check-types check-imports check-pilot check-tree format serve ui bench \
-	lock wheels image demo-cluster test-cluster test-faults test-offline clean
+	lock wheels image demo-cluster test-cluster test-faults test-offline test-support clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,9 +22,12 @@ setup: ## make .venv from the locked dependencies (once; again only when the loc
 demo: setup ## the whole loop on real data: train, gate, release, serve, monitor, retrain
 	@$(BIN)/tremplin --pilot $(PILOT) demo
 
-test: setup ## all tests but the cluster's and test-faults, with branch coverage
+test: setup ## all tests but those of the targets test-*, with branch coverage
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered --ignore=tests/cluster \
-		--ignore=tests/pipeline/test_interrupted_demo.py tests
+		--ignore=tests/pipeline/test_interrupted_demo.py --ignore=tests/pipeline/test_demo_of_support.py tests
+
+test-support: setup ## the demo of support beside that of flights, in one world (about three minutes)
+	$(BIN)/pytest -p no:cacheprovider --no-cov tests/pipeline/test_demo_of_support.py
 
 test-faults: setup ## the demo stopped with Ctrl-C four times and begun again (about six minutes)
 	$(BIN)/pytest -p no:cacheprovider --no-cov tests/pipeline/test_interrupted_demo.py
@@ -45,7 +48,7 @@ check-imports: setup
 	$(BIN)/lint-imports
 
 check-pilot: setup
-	$(BIN)/tremplin --pilot $(PILOT) check
+	@for pilot in $(notdir $(patsubst %/pilot.yaml,%,$(wildcard pilots/*/pilot.yaml))); do $(BIN)/tremplin --pilot $$pilot check || exit 1; done
 
 check-tree: setup
 	$(BIN)/python scripts/check_tree.py

@@ -79,7 +79,8 @@ class Demo:
     def history(self) -> list[live.Live]:
         """Every row of what was live, in order."""
         with self.engine.connect() as connection:
-            states = connection.scalars(sa.select(live_table.c.state).order_by(live_table.c.version))
+            own = sa.select(live_table.c.state).where(live_table.c.pilot == "flights")
+            states = connection.scalars(own.order_by(live_table.c.version))
             return [live.Live.model_validate(state) for state in states]
 
     def prefect(self, query: str) -> list[dict[str, Any]]:

@@ -45,6 +45,26 @@ def reproduce(paths: Paths) -> None:
     _dvc(paths, "repro", "--quiet", "--glob", _stages(paths))
 
 
+def reproduce_all(paths: Paths) -> None:
+    """``dvc repro`` of the pilot's graph in which every stage runs, whatever is known of it already."""
+    _dvc(paths, "repro", "--quiet", "--force", "--glob", _stages(paths))
+
+
+def fetch(paths: Paths, tracked: Path) -> None:
+    """Bring the data that ``tracked`` names, from DVC's cache or else from its remote.
+
+    Raises:
+        TremplinError: neither has it.
+    """
+    try:
+        _dvc(paths, "pull", "--quiet", str(tracked.relative_to(paths.root)))
+    except TremplinError as error:
+        raise TremplinError(
+            f"{tracked.with_suffix('').relative_to(paths.root)} is neither in DVC's cache nor on its remote. "
+            f"Whoever has it brings it with `dvc push`. {error}"
+        ) from error
+
+
 def _stages(paths: Paths) -> str:
     return f"*@{paths.pilot}"
 

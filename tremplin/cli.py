@@ -13,7 +13,20 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import OperationalError
 
-from tremplin.commands import audit, check, demo, identity, journaling, loop, new, rollout, serving, ui
+from tremplin.commands import (
+    audit,
+    backtest,
+    check,
+    demo,
+    identity,
+    journaling,
+    loop,
+    new,
+    reproducing,
+    rollout,
+    serving,
+    ui,
+)  # fmt: skip
 from tremplin.commands.context import Context, workspace_root
 from tremplin.errors import TremplinError
 from tremplin.settings import load_settings
@@ -73,6 +86,8 @@ for command in (
     loop.monitor,
     audit.trace,
     audit.status,
+    reproducing.reproduce,
+    backtest.backtest,
     demo.demo,
     ui.ui,
 ):

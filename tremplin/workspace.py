@@ -20,13 +20,18 @@ def make_workspace(checkout: Path, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     for folder in ("pilots", "pipelines", "tremplin"):
         shutil.rmtree(target / folder, ignore_errors=True)
-    for name in code_files(checkout):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(checkout / name, target / name)
+    copy_code(checkout, target, code_files(checkout))
     configuration = target / ".dvc" / "config.local"
     configuration.parent.mkdir(exist_ok=True)
     configuration.write_text(f"[core]\n    no_scm = true\n[cache]\n    dir = {cache_of(checkout)}\n", "utf-8")
     return target
+
+
+def copy_code(checkout: Path, target: Path, names: list[Path]) -> None:
+    """Copy files by their names relative to ``checkout``."""
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(checkout / name, target / name)
 
 
 def same_code(checkout: Path, workspace: Path) -> bool:

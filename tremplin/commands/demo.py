@@ -281,10 +281,10 @@ def summary(world: World) -> None:
     console.print(
         f"journal: {len(journal.entries(given.store))} entries, {'; '.join(problems) or 'every hash right'}\n"
         "look yourself:\n"
-        "  make ui                                               MLflow and Prefect, with everything above in them\n"
-        f"  .venv/bin/tremplin status {there(world)}            what is live\n"
-        f"  .venv/bin/tremplin journal show {there(world)}      who decided what\n"
-        f"  {reports}/*.html   Evidently's reports",
+        "  make ui: MLflow and Prefect, with everything above in them\n"
+        f"  .venv/bin/tremplin status {there(world)}: what is live\n"
+        f"  .venv/bin/tremplin journal show {there(world)}: who decided what\n"
+        f"  {reports}/*.html: Evidently's reports",
         soft_wrap=True,
     )
 

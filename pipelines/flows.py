@@ -48,9 +48,10 @@ def ingest(root: Path, pilot: str, as_of: datetime) -> None:
     """Snapshot of what was known at ``as_of``, and its hash."""
     from pipelines.ingestion import ingest as take_snapshot
     from pipelines.reproducing import track_snapshot
+    from pipelines.withdrawal import read_withdrawn
 
     paths = Paths(root, pilot)
-    take_snapshot(load_pilot(pilot, root), paths, as_of)
+    take_snapshot(load_pilot(pilot, root), paths, as_of, withdrawn=read_withdrawn(load_settings()))
     track_snapshot(paths)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from pipelines.stages import progress, table_bytes, typed, write_json, write_whole
+from pipelines.withdrawal import NOBODY, Withdrawn
 from tremplin.contract import Contract, Strict
 from tremplin.errors import ContractBreach, SourceAway, TremplinError
 from tremplin.paths import Paths
@@ -38,19 +39,20 @@ class SnapshotFacts(Strict):
     start: datetime  # of the window that was asked for; the source may begin later
     end: datetime
     rows: int
+    withdrawn: int  # rows left out, for their key or subject withdrew consent
     labelled: int
     pending: int  # the label became known after as_of, and was erased
     never_labelled: int  # the source knows of no label
     columns: list[str]
     origins: list[Origin]  # what fetch() read, if it read it through tremplin.api
-    made_by: str  # hash of the contract, the source and the parameters
+    made_by: str  # hash of the contract, the source, the parameters and who withdrew
     sha256: str  # of snapshot.parquet
 
 
-def ingest(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts:
-    """Write ``snapshot.parquet`` and ``snapshot.json`` for ``[as_of - data.window_days, as_of)``.
+def ingest(pilot: Pilot, paths: Paths, as_of: datetime, *, withdrawn: Withdrawn = NOBODY) -> SnapshotFacts:
+    """Write ``snapshot.parquet`` and ``snapshot.json`` for ``[as_of - data.window_days, as_of)``, without who has ``withdrawn``.
 
-    The same ``as_of``, contract, source and parameters again do nothing.
+    The same ``as_of``, contract, source, parameters and withdrawals again do nothing.
 
     Raises:
         ContractBreach: the rows are not what the contract says, a month is empty, or too few rows have a label. The
@@ -60,7 +62,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts:
     """
     if as_of.tzinfo is None:
         raise TremplinError(f"as_of {as_of} has no time zone; write it as 2013-07-01T00:00:00+00:00.")
-    known = ingested(pilot, paths, as_of)
+    known = ingested(pilot, paths, as_of, withdrawn=withdrawn)
     if known:
         return known
 
@@ -74,6 +76,15 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts:
             f"The source of {pilot.name} has no row from {start:%Y-%m-%d} to {as_of:%Y-%m-%d}. Check that the data has "
             "arrived, and as_of."
         )
+    # Before the contract is checked: a row kept aside for a breach, or named in an error, is a row that was used.
+    fetched, rows = len(rows), withdrawn.leave_out(rows, pilot.contract)
+    if rows.empty:
+        raise ContractBreach(
+            f"All {fetched:,} rows of {pilot.name} are of people who withdrew their consent."
+        )
+    left_out = fetched - len(rows)
+    if left_out:
+        progress(f"{left_out:,} rows left out: consent withdrawn")
     rows = typed(require(rows, pilot.contract, paths.rejected), pilot.contract)
     _refuse_impossible_times(rows, pilot.contract, start, as_of)
     rows, pending = _as_known_at(rows, pilot.contract, as_of)
@@ -92,12 +103,13 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts:
         start=start,
         end=as_of,
         rows=len(rows),
+        withdrawn=left_out,
         labelled=labelled,
         pending=pending,
         never_labelled=len(rows) - labelled - pending,
         columns=list(rows),
         origins=origins,
-        made_by=_made_by(pilot),
+        made_by=_made_by(pilot, withdrawn),
         sha256=hashlib.sha256(content).hexdigest(),
     )
     # The facts last: cut short between the two, their hash does not fit the rows and the next run begins again.
@@ -106,12 +118,14 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts:
     return facts
 
 
-def ingested(pilot: Pilot, paths: Paths, as_of: datetime) -> SnapshotFacts | None:
+def ingested(
+    pilot: Pilot, paths: Paths, as_of: datetime, *, withdrawn: Withdrawn = NOBODY
+) -> SnapshotFacts | None:
     """The facts of the snapshot, if it is what ``ingest`` would make now: the source need not be asked again."""
     known = read_facts(paths)
     same = (
         known
-        and (known.as_of, known.made_by) == (as_of, _made_by(pilot))
+        and (known.as_of, known.made_by) == (as_of, _made_by(pilot, withdrawn))
         and _digest(paths.snapshot) == known.sha256
     )
     return known if same else None
@@ -125,10 +139,11 @@ def read_facts(paths: Paths) -> SnapshotFacts | None:
         return None
 
 
-def _made_by(pilot: Pilot) -> str:
+def _made_by(pilot: Pilot, withdrawn: Withdrawn) -> str:
     digest = hashlib.sha256(json.dumps(pilot.file.data.model_dump(), sort_keys=True).encode())
     for name in ("contract.yaml", "source.py"):
         digest.update(hashlib.sha256((pilot.folder / name).read_bytes()).digest())
+    digest.update(withdrawn.digest.encode())
     return digest.hexdigest()
 
 

@@ -164,7 +164,7 @@ def make_result(root: Path) -> Result:
     late = rows[pilot.contract.label_time] > AS_OF
     rows.loc[late, [pilot.contract.target, pilot.contract.label_time]] = None
     write_whole(paths.snapshot, table_bytes(rows[::EVERY].reset_index(drop=True)))
-    facts = {"pilot": "flights", "as_of": AS_OF.isoformat(), "sha256": sha256(paths.snapshot)}
+    facts = {"pilot": "flights", "as_of": AS_OF.isoformat(), "sha256": sha256(paths.snapshot), "withdrawn": 0}
     paths.snapshot_facts.write_text(json.dumps(facts), "utf-8")
     for stage in (understanding, preparation, modeling, evaluation):
         stage.stage(pilot, paths)

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tremplin.errors import TremplinError
 
+WITHDRAWN = "withdrawn.txt"  # under home
+
 
 class Settings(BaseSettings):
     """Paths are absolute once loaded; what is not set lies under ``home``."""
@@ -35,6 +37,10 @@ class Settings(BaseSettings):
     allowed_signers: Path = Field(
         default=Path(), description="whose key is whose, in OpenSSH's format; kept outside the repository"
     )
+    withdrawn: Path = Field(
+        default=Path(),
+        description="keys and subjects who withdrew their consent, one a line; they are left out at ingestion",
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -56,6 +62,7 @@ class Settings(BaseSettings):
             ("signing_key", "keys/release.key"),
             ("release_public_key", "keys/release.pub"),
             ("allowed_signers", "keys/allowed_signers"),
+            ("withdrawn", WITHDRAWN),
         ):
             given: Path = getattr(self, name)
             setattr(self, name, (self.root / given).resolve() if given != Path() else self.home / default)

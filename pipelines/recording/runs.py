@@ -74,6 +74,7 @@ def _tags(pilot: Pilot, paths: Paths, settings: Settings, found: str, as_of: dat
         "commit": commit,
         "dirty": str(dirty).lower(),
         "data": snapshot["sha256"],
+        "withdrawn": str(snapshot["withdrawn"]),  # rows
         "data_md5": md5_of(paths.root, pilot.name)[paths.snapshot.relative_to(paths.root).as_posix()],
         "contract": pilot.contract_hash,
         "lock": found,

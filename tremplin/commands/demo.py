@@ -77,11 +77,12 @@ def first_model(world: World) -> int:
     from pipelines.flows import training
     from pipelines.ingestion import ingest
     from pipelines.prefect_server import start_serving, wait_for_server
+    from pipelines.withdrawal import read_withdrawn
 
     given, story = world.given, world.story
     as_of = world.answered_until
     with story.chapter(f"Ingest what was known on {as_of:%d %B %Y}; a Prefect server starts meanwhile"):
-        facts = ingest(given.pilot, given.paths, as_of)
+        facts = ingest(given.pilot, given.paths, as_of, withdrawn=read_withdrawn(given.settings))
         story.tell(
             f"{facts.rows:,} rows since {facts.start:%d %B %Y}: {facts.labelled:,} labelled, {facts.pending:,} not yet, "
             f"{facts.never_labelled:,} never"

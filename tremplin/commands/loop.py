@@ -60,9 +60,11 @@ def settled(given: Context, moment: datetime) -> journal.Entry | None:
     """The verdict on what ``run`` would make, if everything is already made: neither MLflow nor Prefect is asked."""
     from pipelines.ingestion import ingested
     from pipelines.reproducing import is_reproduced
+    from pipelines.withdrawal import read_withdrawn
     from tremplin.lock import result_hash
 
-    if not ingested(given.pilot, given.paths, moment) or not is_reproduced(given.paths):
+    withdrawn = read_withdrawn(given.settings)
+    if not ingested(given.pilot, given.paths, moment, withdrawn=withdrawn) or not is_reproduced(given.paths):
         return None
     lock, now = (
         result_hash(given.settings.root, given.pilot.name),

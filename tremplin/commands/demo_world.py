@@ -84,7 +84,8 @@ class World:
 
     def stand_in(self, contact: str) -> Signatory:
         """A stand-in for the person of that contact: a key of its own, enrolled in this workspace and nowhere else."""
-        key = self.settings.home / "keys" / "stand-in"
+        # Pilots share the world; their people do not share keys.
+        key = self.settings.home / "keys" / f"stand-in-{self.given.pilot.name}"
         enrol(self.settings.allowed_signers, contact, make_key(key))
         return self.given.signatory(key)
 

@@ -77,7 +77,7 @@ if ! fresh deps "$(hash_deps)"; then
   # What a killed installation leaves: half-removed packages (~name) and half-installed ones (no RECORD yet).
   rm -rf "$site"/~*
   for info in "$site"/*.dist-info; do [ -f "$info/RECORD" ] || rm -rf "$info"; done
-  say "installing the locked dependencies: about 1.6 GB on disk, one to six minutes the first time"
+  say "installing the locked dependencies: about 1.8 GB on disk, one to six minutes the first time"
   pinned=$(mktemp); trap 'rm -f "$pinned"' EXIT
   awk '/^[^ #]/ { keep = ($0 ~ /^(packaging|setuptools|wheel)==/) } keep' locks/dev.txt >"$pinned"
   install --require-hashes --no-deps -r "$pinned"

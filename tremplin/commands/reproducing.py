@@ -56,7 +56,7 @@ def reproduce(
     if not found.same:
         raise TremplinError(
             f"Version {version} did not come out the same: {', '.join(found.differing)}. Code, parameters and snapshot were "
-            "those of its lock, so look at what the lock does not hold: the versions of the libraries (locks/dev.txt of the commit), "
+            "those of its lock, so look at what it does not hold: the versions of the libraries (locks/dev.txt of the commit), "
             f"the processor, or a stage that reads something else. What was made is in {folder}."
         )
     if not as_json:

@@ -98,12 +98,8 @@ def _report(
     now: pd.DataFrame, then: pd.DataFrame, features: list[Column], pilot: Pilot, html: Path
 ) -> tuple[dict[str, float], str]:
     """Write the page; the effect of each column, and the report as JSON."""
-    evidently, presets = load_evidently()
+    _, presets = load_evidently()
     policy, names = pilot.file.monitoring, [feature.name for feature in features]
-    definition = evidently.DataDefinition(
-        numerical_columns=[feature.name for feature in features if feature.numeric],
-        categorical_columns=[feature.name for feature in features if not feature.numeric],
-    )
     preset = presets.DataDriftPreset(
         columns=names,
         num_method="psi",
@@ -111,11 +107,9 @@ def _report(
         per_column_threshold=dict.fromkeys(names, policy.drift_threshold),
         drift_share=policy.drift_share,
     )
+    report = _run(preset, now, then, features)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Evidently does with NumPy is not ours to mend
-        report = evidently.Report([preset]).run(
-            *(evidently.Dataset.from_pandas(rows[names], data_definition=definition) for rows in (now, then))
-        )
+        warnings.simplefilter("ignore")
         report.save_html(str(html))
     content: dict[str, Any] = loads(report.json())
     effects = {
@@ -124,6 +118,36 @@ def _report(
         if metric["config"]["type"] == "evidently:metric_v2:ValueDrift"
     }
     return effects, dumps(content, indent=1) + "\n"
+
+
+def drifted_by_default(current: pd.DataFrame, reference: pd.DataFrame, pilot: Pilot) -> bool:
+    """The verdict of Evidently's preset as it comes: its own tests, thresholds and share. Nothing here decides by it; the
+    backtest compares with it.
+    """
+    _, presets = load_evidently()
+    preset = presets.DataDriftPreset()
+    content = _run(preset, _sample(current, pilot), _sample(reference, pilot), pilot.contract.features).dict()
+    share = next(
+        float(metric["value"]["share"])
+        for metric in content["metrics"]
+        if metric["config"]["type"] == "evidently:metric_v2:DriftedColumnsCount"
+    )
+    return bool(share >= preset.drift_share)
+
+
+def _run(preset: Any, now: pd.DataFrame, then: pd.DataFrame, features: list[Column]) -> Any:
+    """Evidently's report of one preset on the features of both tables."""
+    evidently, _ = load_evidently()
+    names = [feature.name for feature in features]
+    definition = evidently.DataDefinition(
+        numerical_columns=[feature.name for feature in features if feature.numeric],
+        categorical_columns=[feature.name for feature in features if not feature.numeric],
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Evidently does with NumPy is not ours to mend
+        return evidently.Report([preset]).run(
+            *(evidently.Dataset.from_pandas(rows[names], data_definition=definition) for rows in (now, then))
+        )
 
 
 def load_evidently() -> tuple[ModuleType, ModuleType]:

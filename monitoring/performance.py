@@ -9,6 +9,7 @@ days (the ROC area: over pairs of days), so a resample is a product with its mat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -77,34 +78,78 @@ def _measured(labelled: pd.DataFrame, pilot: Pilot, minimum: int) -> tuple[Measu
     count = int(days.max()) + 1
     if count < MINIMUM_DAYS:
         return None, f"the labelled rows lie on {count} days of at least {MINIMUM_DAYS}"
-    positive = labelled["label"].to_numpy("float64")
-    if positive.min() == positive.max():
-        return None, f"every outcome is {'positive' if positive[0] else 'negative'}: nothing tells them apart"
-    score, flagged = labelled["score"].to_numpy("float64"), labelled["decision"].to_numpy("float64")
+    if labelled["label"].nunique() < 2:
+        only = "positive" if labelled["label"].iloc[0] else "negative"
+        return None, f"every outcome is {only}: nothing tells them apart"
+    how = draws(pilot)
+    # The first line is the sample itself.
+    return ByDay.of(labelled, pilot).measures(np.vstack([np.ones(count), how.weights(count)]), how), None
+
+
+def draws(pilot: Pilot) -> Bootstrap:
+    """One-sided bounds, since "is it worse?" has one side: two of them at the confidence c make an interval at 2c - 1."""
     gate = pilot.file.gate
-    # One-sided bounds, since "is it worse?" has one side: two of them at the confidence c make an interval at 2c - 1.
-    how = Bootstrap(gate.bootstrap_samples, 2 * gate.confidence - 1, pilot.file.model.seed)
-    weights = np.vstack([np.ones(count), how.weights(count)])  # the first line is the sample itself
+    return Bootstrap(gate.bootstrap_samples, 2 * gate.confidence - 1, pilot.file.model.seed)
 
-    def total(values: Floats) -> Floats:
-        """Sum over rows of ``values`` in the sample and in every resample."""
-        return np.asarray(weights @ np.bincount(days, values, minlength=count))
 
-    def ratio(over: Floats, under: Floats) -> Measure:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            every = over / under
-        low, high = how.interval(every[1:])
-        return Measure(value=float(every[0]), low=low, high=high)
+@dataclass(frozen=True)
+class ByDay:
+    """What every measure of some answers is made of: sums over each day's rows, shape (days,), and pairs of days."""
 
-    area = areas(PairsByBlock.of(positive, score, days, count), weights)
-    costs = pilot.charter.costs
-    cost = costs.false_alarm * flagged * (1 - positive) + costs.missed * (1 - flagged) * positive
-    events, ones, hits = total(positive), total(np.ones(len(labelled))), total(flagged * positive)
-    return Measures(
-        roc_auc=ratio(area, np.ones(len(area))),
-        brier=ratio(total((score - positive) ** 2), ones),
-        calibration_ratio=ratio(events, total(score)),
-        precision=ratio(hits, total(flagged)) if flagged.any() else None,
-        recall=ratio(hits, events),
-        cost_per_row=ratio(total(cost), ones),
-    ), None
+    rows: Floats
+    positive: Floats
+    score: Floats
+    squared_error: Floats
+    flagged: Floats
+    hits: Floats
+    cost: Floats
+    pairs: PairsByBlock
+
+    @staticmethod
+    def of(labelled: pd.DataFrame, pilot: Pilot) -> ByDay:
+        """Add up rows with ``score``, ``decision`` and ``label``."""
+        days = days_of(labelled[pilot.contract.time], pilot.file.data.timezone)
+        count, costs = int(days.max()) + 1, pilot.charter.costs
+        positive = labelled["label"].to_numpy("float64")
+        score, flagged = labelled["score"].to_numpy("float64"), labelled["decision"].to_numpy("float64")
+
+        def total(values: Floats) -> Floats:
+            return np.asarray(np.bincount(days, values, minlength=count), dtype=np.float64)
+
+        return ByDay(
+            rows=total(np.ones(len(labelled))),
+            positive=total(positive),
+            score=total(score),
+            squared_error=total((score - positive) ** 2),
+            flagged=total(flagged),
+            hits=total(flagged * positive),
+            cost=total(
+                costs.false_alarm * flagged * (1 - positive) + costs.missed * (1 - flagged) * positive
+            ),
+            pairs=PairsByBlock.of(positive, score, days, count),
+        )
+
+    def measures(self, weights: Floats, how: Bootstrap) -> Measures:
+        """Each measure with its bounds.
+
+        Args:
+            weights: how often each day counts, shape (1 + samples, days): in the sample itself, then in each resample of it.
+            how: how the resamples were drawn.
+        """
+
+        def ratio(over: Floats, under: Floats) -> Measure:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                every = (weights @ over) / (weights @ under)
+            low, high = how.interval(every[1:])
+            return Measure(value=float(every[0]), low=low, high=high)
+
+        area = areas(self.pairs, weights)
+        low, high = how.interval(area[1:])
+        return Measures(
+            roc_auc=Measure(value=float(area[0]), low=low, high=high),
+            brier=ratio(self.squared_error, self.rows),
+            calibration_ratio=ratio(self.positive, self.score),
+            precision=ratio(self.hits, self.flagged) if self.flagged.any() else None,
+            recall=ratio(self.hits, self.positive),
+            cost_per_row=ratio(self.cost, self.rows),
+        )

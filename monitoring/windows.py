@@ -42,6 +42,16 @@ def month_window(name: str, timezone: str) -> Window:
     return Window(datetime(year, month, 1, tzinfo=zone), end, name)
 
 
+def months_between(start: datetime, end: datetime, timezone: str) -> list[Window]:
+    """The months of which ``[start, end)`` holds a part, in order."""
+    zone = ZoneInfo(timezone)
+    found, moment = [], start.astimezone(zone)
+    while moment < end:
+        found.append(month_window(f"{moment:%Y-%m}", timezone))
+        moment = found[-1].end
+    return found
+
+
 def load_window(engine: Engine, pilot: Pilot, window: Window, as_of: datetime) -> pd.DataFrame:
     """Answers about events of the window, in order of the event, with what was known of them by ``as_of``.
 

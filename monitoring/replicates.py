@@ -1,0 +1,103 @@
+"""Histories that never were, made of real days: how often the policy cries for nothing, and how long a real shift escapes it.
+
+A window is thirty days drawn in runs of seven (a day resembles the one before) from real ones. Drawn from the days of the model's
+own evaluation nothing has changed by construction, so each retraining is a false alarm. Drawn from shifted days from some window
+on, the windows until the retraining are the delay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitoring.decision import decide
+from monitoring.evidence import PerformanceEvidence, WindowEvidence
+from monitoring.performance import ByDay, draws
+from monitoring.playing import NO_DRIFT
+from tremplin.comparison import Floats, areas
+from tremplin.pilot import Pilot
+
+DAYS, RUN = 30, 7
+BEGIN = datetime(2000, 1, 1, tzinfo=UTC)  # any: only the order of made-up windows counts
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Draws windows and asks the policy; the same seed draws the same."""
+
+    pilot: Pilot
+    evaluation: dict[str, float]  # roc_auc, brier: what the model was approved with
+
+    def false_alarms(self, healthy: ByDay, *, histories: int, windows: int) -> int:
+        """How many of ``histories`` of so many healthy windows led to retraining."""
+        generator = np.random.default_rng(self.pilot.file.model.seed)
+        return sum(self._alarm([healthy] * windows, generator) is not None for _ in range(histories))
+
+    def delays(self, healthy: ByDay, shifted: ByDay, *, histories: int, windows: int) -> list[int | None]:
+        """Windows from the shift to the retraining, 1 for the first; None where there was none within ``windows``."""
+        generator = np.random.default_rng(self.pilot.file.model.seed)
+        before = self.pilot.file.retraining.of_last - 1
+        days = [healthy] * before + [shifted] * windows
+        found = (self._alarm(days, generator, after=before) for _ in range(histories))
+        return [alarm if alarm is None else alarm - before + 1 for alarm in found]
+
+    def _alarm(self, days: Sequence[ByDay], generator: np.random.Generator, after: int = 0) -> int | None:
+        """The number of the first window, from ``after`` on, after which the policy retrains."""
+        history: list[WindowEvidence] = []
+        for number, window in enumerate(days):
+            history.append(self._evidence(window, drawn_days(len(window.rows), generator), number))
+            decided = decide(history, self.pilot.file, as_of=history[-1].as_of, retrainings=())
+            if number >= after and decided.action == "retrain":
+                return number
+        return None
+
+    def _evidence(self, days: ByDay, drawn: NDArray[np.intp], number: int) -> WindowEvidence:
+        how, policy = draws(self.pilot), self.pilot.file.monitoring
+        places = np.eye(len(days.rows))[drawn]
+        itself = places.sum(axis=0, keepdims=True)
+        rows = int(itself[0] @ days.rows)
+        why_not = f"{rows:,} rows of at least {policy.minimum_rows:,}" if rows < policy.minimum_rows else None
+        if why_not is None and not self._beyond_limits(days, itself):
+            why_not = "its values are within their limits, so no bound could make the window a worse one"
+        measured = None
+        if why_not is None:
+            measured = days.measures(np.vstack([itself, how.weights(len(drawn)) @ places]), how)
+        end = BEGIN + timedelta(days=DAYS * (number + 1))
+        return WindowEvidence(
+            pilot=self.pilot.name,
+            window=f"{number:04}",
+            start=end - timedelta(days=DAYS),
+            end=end,
+            as_of=end,
+            release_id="replicate",
+            answers={"replicate": rows},
+            performance=PerformanceEvidence(
+                rows=rows,
+                labelled=rows,
+                never_labelled=0.0,
+                minimum_rows=policy.minimum_rows,
+                measures=measured,
+                why_not=why_not,
+                evaluation=self.evaluation,
+                confidence=self.pilot.file.gate.confidence,
+                sites={},
+            ),
+            drift=NO_DRIFT,
+        )
+
+    def _beyond_limits(self, days: ByDay, weights: Floats) -> bool:
+        policy = self.pilot.file.monitoring
+        low, high = policy.calibration_ratio
+        fallen = self.evaluation["roc_auc"] - float(areas(days.pairs, weights)[0])
+        ratio = float((weights[0] @ days.positive) / (weights[0] @ days.score))
+        return fallen > policy.auc_drop or not low <= ratio <= high
+
+
+def drawn_days(count: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    """DAYS positions of ``count`` days, in runs that go round at the end."""
+    begins = generator.integers(0, count, -(-DAYS // RUN))
+    return np.asarray((begins[:, None] + np.arange(RUN)).ravel()[:DAYS] % count, dtype=np.intp)

@@ -1,0 +1,121 @@
+"""The flow that rolls out, asked every day: a good challenger reaches everybody, a degraded one is taken back by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipelines import rollout
+from pipelines.flows import next_step
+from tests.pipelines.lamp_town import Town, lamps
+from tests.tremplin_cli import copy_of
+from tremplin import journal, live
+from tremplin.frame import model_columns, model_frame
+from tremplin.onnx_model import OnnxModel
+from tremplin.settings import load_settings
+from tremplin.store import insert_once, open_store, outcomes, predictions
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lamps")]
+
+CHALLENGER = "f" * 16
+BEGUN = datetime(2024, 2, 1, tzinfo=ZoneInfo("Europe/Paris"))
+
+
+class Street:
+    """A released pilot whose challenger answers every lamp from BEGUN on."""
+
+    def __init__(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TREMPLIN_ROOT", str(town.root))
+        self.pilot, settings = town.pilot, load_settings(root=town.root)
+        self.store = open_store(settings)
+        known = live.current(self.store, "lamps")
+        assert known is not None
+        self.champion = known[1].champion
+        contract = self.pilot.contract
+        rows = lamps()
+        self.rows = rows[rows["morning"] >= BEGUN].reset_index(drop=True)
+        model = OnnxModel(settings.releases / self.champion / "model.onnx", contract)
+        self.scores = model.score(model_columns(model_frame(self.rows, contract)))
+        rollout.start_rollout(self.store, self.pilot, CHALLENGER, by="a test", as_of=BEGUN)
+
+    def answer(self, scores: NDArray[np.float64]) -> None:
+        """The challenger's answers, and the outcomes with the time they became known."""
+        contract = self.pilot.contract
+        names = [column.name for column in contract.request_columns]
+        sent = json.loads(self.rows[names].to_json(orient="records", date_format="iso"))
+        made: list[dict[str, Any]] = [
+            {
+                "prediction_id": f"f-{row['check_id']}",
+                "pilot": "lamps",
+                "release_id": CHALLENGER,
+                "cohort": "challenger",
+                "key": row["check_id"],
+                "subject": row["check_id"],
+                "event_time": moment.to_pydatetime(),
+                "received_at": moment.to_pydatetime(),
+                "score": float(score),
+                "decision": bool(score > 0.5),
+                "row": row,
+            }
+            for row, moment, score in zip(sent, self.rows["morning"], scores, strict=True)
+        ]
+        insert_once(self.store, predictions, made)
+        known = self.rows.dropna(subset="failed")
+        told = [
+            {"pilot": "lamps", "key": key, "label": float(label), "known_at": moment.to_pydatetime()}
+            for key, label, moment in zip(
+                known["check_id"], known["failed"], known["failed_known_at"], strict=True
+            )
+        ]
+        insert_once(self.store, outcomes, told)
+
+    def days(self, most: int) -> Iterator[str]:
+        """What was done on each day that somebody asked."""
+        for day in range(most):
+            yield next_step.fn("lamps", CHALLENGER, BEGUN + timedelta(days=day))["done"]
+
+    def kinds(self) -> list[str]:
+        return [entry.kind for entry in journal.entries(self.store)][4:]
+
+
+@pytest.fixture
+def street(released: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Street:
+    return Street(copy_of(released, tmp_path / "street"), monkeypatch)
+
+
+def test_a_good_challenger_passes_wave_after_wave(street: Street) -> None:
+    street.answer(np.clip(street.scores + 0.01, 0, 1))
+    done = list(street.days(40))
+    opened = [day for day, what in enumerate(done) if what == "opened"][:3]
+    assert opened[0] == 0
+    assert set(done[: opened[2]]) == {"opened", "held"}
+    waves = journal.entries(street.store, kind="wave")
+    apart = [later.as_of - earlier.as_of for earlier, later in pairwise(waves)]
+    assert min(apart) >= timedelta(days=street.pilot.file.rollout.wave_days)
+    assert waves[1].facts["evidence"]["decision"] == "proceed"
+
+
+def test_a_degraded_challenger_is_taken_back_by_itself_within_its_first_wave(street: Street) -> None:
+    street.answer(1 - street.scores)
+    done = []
+    for what in street.days(30):
+        done.append(what)
+        if what == "rolled back":
+            break
+    assert done[-1] == "rolled back"
+    assert set(done[1:-1]) == {"held"}
+    known = live.current(street.store, "lamps")
+    assert known is not None
+    assert known[1] == live.Live(champion=street.champion)
+    assert street.kinds() == ["rollout", "wave", "rollback"]
+    facts = journal.entries(street.store, kind="rollback")[0].facts
+    assert facts["evidence"]["interval"][0] > facts["evidence"]["margin"]

@@ -1,0 +1,80 @@
+"""The backtest as one picture: what was answered, what was gained, what was noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = {"never": "#999999", "policy": "#1f5fa8", "monthly": "#c8781e", "drift preset": "#5a9a5a"}
+RULES = ("policy", "monthly", "drift preset")
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """Write the figure as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14, 5.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    quality, gains, delays = figure.subplots(1, 3)
+    _quality(quality, found)
+    _gains(gains, found)
+    _delays(delays, found)
+    for ax in (quality, gains, delays):
+        ax.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90, metadata={"Software": None})
+
+
+def _quality(ax: Axes, found: dict[str, Any]) -> None:
+    months = list(found["history"]["never"]["brier_by_month"])
+    for rule, colour in COLOURS.items():
+        worth = found["history"][rule]
+        ax.plot(months, list(worth["brier_by_month"].values()), marker="o", color=colour, label=rule)
+    for moment in found["history"]["policy"]["retrainings"]:
+        ax.axvline(months.index(moment[:7]) - 0.5, color=COLOURS["policy"], linestyle=":")
+    ax.set_title("Brier score by month (less is better)")
+    ax.tick_params(axis="x", rotation=60)
+    ax.legend(frameon=False)
+
+
+def _gains(ax: Axes, found: dict[str, Any]) -> None:
+    histories = {f"from {found['since']}": found["history"]}
+    histories |= {f"from {start}": compared for start, compared in found["other_starts"].items()}
+    histories |= found["sites"]
+    for place, compared in enumerate(histories.values()):
+        for number, rule in enumerate(RULES):
+            gain = compared[rule]["cost_gain"]
+            errors = np.array([[gain["value"] - gain["low"]], [gain["high"] - gain["value"]]])
+            ax.errorbar(
+                gain["value"],
+                -place - 0.2 * (number - 1),
+                xerr=errors,
+                marker="o",
+                capsize=2,
+                color=COLOURS[rule],
+                label=rule if place == 0 else None,
+            )
+    ax.axvline(0, color="#999999", linewidth=0.8)
+    ax.set_yticks([-place for place in range(len(histories))], list(histories))
+    ax.set_title("Saved for each row, against never retraining")
+
+
+def _delays(ax: Axes, found: dict[str, Any]) -> None:
+    shifts = sorted(found["shifts"], key=lambda line: line["found"])
+    shares = [line["found"] / line["histories"] for line in shifts]
+    ax.barh([line["shift"] for line in shifts], shares, color=COLOURS["policy"])
+    for place, line in enumerate(shifts):
+        if line["median_windows"] is not None:
+            ax.text(
+                shares[place] + 0.02, place, f"{line['median_windows']:g} windows", va="center", fontsize=7
+            )
+    ax.set_xlim(0, 1.3)
+    ax.set_xticks([0, 0.5, 1])
+    ax.tick_params(axis="y", labelsize=7)
+    ax.set_title("Shifts after which the policy retrained (share)")

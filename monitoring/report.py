@@ -51,7 +51,7 @@ def monitor_window(
     if rows.empty:
         raise TremplinError(
             f"No answer of {pilot.name} is in the store for {window.name}. Send its rows first: tremplin replay "
-            f"--month {window.name}."
+            f"--from {window.start:%Y-%m-%d} --to {window.end:%Y-%m-%d}."
         )
     own = rows[rows["release_id"] == release_id]
     measured = performance(

@@ -7,10 +7,10 @@ Two things are made here that the files do not say:
 
 - **Households.** The file keeps the survey's order: the reference person comes first, then everybody who lives with them;
   residents of group quarters stand alone. So households can be told apart, though their number was taken out.
-- **Days.** Only the year of an interview is published. The survey interviews monthly samples of equal size, each drawn at
-  random (ACS Design and Methodology, 2014, chapter 4), so a household is given a day of its year by a hash of its number,
-  each day as likely as any other. What differs between years is real; what differs within a year is chance, and there are
-  no seasons in it.
+- **Days.** Only the year of an interview is published. The survey draws a sample for each month, at random and of nearly
+  equal size (ACS Design and Methodology, 2014, chapter 4), so a household is given a day of its year by a hash of its
+  number, each day as likely as any other. What differs between years is real; what differs within a year is chance, and
+  there are no seasons in it.
 """
 
 from __future__ import annotations

@@ -152,19 +152,19 @@ def edit(root: Path, sections: dict[str, dict[str, Any]]) -> None:
     path.write_text(yaml.safe_dump(content), "utf-8")
 
 
-def make_result(root: Path) -> Result:
-    """Run the stages, in this process, on a part of May and June."""
+def make_result(root: Path, since: datetime = SINCE, as_of: datetime = AS_OF) -> Result:
+    """Run the stages, in this process, on a part of two months: May and June."""
     shutil.copytree(
         ROOT / "pilots" / "flights", root / "pilots" / "flights", ignore=shutil.ignore_patterns("__pycache__")
     )
     edit(root, SMALL)
     result = Result(root)
     pilot, paths = result.pilot, result.paths
-    rows = typed(pilot.source.fetch(SINCE, AS_OF), pilot.contract)
-    late = rows[pilot.contract.label_time] > AS_OF
+    rows = typed(pilot.source.fetch(since, as_of), pilot.contract)
+    late = rows[pilot.contract.label_time] > as_of
     rows.loc[late, [pilot.contract.target, pilot.contract.label_time]] = None
     write_whole(paths.snapshot, table_bytes(rows[::EVERY].reset_index(drop=True)))
-    facts = {"pilot": "flights", "as_of": AS_OF.isoformat(), "sha256": sha256(paths.snapshot), "withdrawn": 0}
+    facts = {"pilot": "flights", "as_of": as_of.isoformat(), "sha256": sha256(paths.snapshot), "withdrawn": 0}
     paths.snapshot_facts.write_text(json.dumps(facts), "utf-8")
     for stage in (understanding, preparation, modeling, evaluation):
         stage.stage(pilot, paths)

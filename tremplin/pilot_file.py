@@ -98,7 +98,7 @@ class Gate(Strict):
     smallest_group: Count  # training rows behind a leaf or category, where data is personal
     size_limit_mb: Annotated[float, Field(gt=0)]  # of model.onnx
     latency_limit_ms: Annotated[float, Field(gt=0)]  # of one row
-    memory_limit_mb: Annotated[float, Field(gt=0)]  # of one loaded model
+    memory_limit_mb: Annotated[float, Field(gt=0)]  # of a process with ONNX Runtime and the model
     coverage: Coverage
     fairness: Fairness | None = None  # None where no column is `protected`
     approval_days: Days  # how long a person's go holds before it must be given again

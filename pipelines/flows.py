@@ -29,7 +29,7 @@ from tremplin.tracking import load_mlflow
 from tremplin.workspace import make_workspace, workspace_settings
 
 RETRAINING_DUE = "tremplin.retraining.due"  # the event that the automation in `pipelines.serve` listens to
-RETRAINING = "retraining"  # the workspaces of automatic retraining, under ``home``: pilots may retrain at the same time
+RETRAINING = "retraining"  # ``home/retraining-<pilot>`` are the workspaces: pilots may retrain at the same time
 BY_MACHINE = "tremplin"  # the journal's `by` where no person decided
 
 
@@ -107,7 +107,7 @@ def training(pilot: str, as_of: datetime, root: Path) -> bool:
 def retraining(pilot: str, as_of: datetime) -> bool:
     """Training that the evidence asked for, in a workspace of its own. Whether the challenger passed; a person decides next."""
     settings = load_settings()
-    root = make_workspace(settings.root, settings.home / RETRAINING / pilot)
+    root = make_workspace(settings.root, settings.home / f"{RETRAINING}-{pilot}")
     return training.fn(pilot, as_of, root)  # its tasks, in this run: one run a retraining
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import datetime
 from pathlib import Path
@@ -107,12 +108,10 @@ def verdict_of(engine: Engine, pilot: str, version: int) -> journal.Entry:
 
 def result_root(settings: Settings, lock_hash: str, version: int) -> Path:
     """Where the files of a result lie: in the checkout, or in a workspace under ``home``."""
-    for root in (
-        settings.root,
-        *sorted(path for path in settings.home.iterdir() if (path / "dvc.lock").exists()),
-    ):
-        if (root / "dvc.lock").exists() and result_hash(root, settings.pilot) == lock_hash:
-            return root
+    for lock in (settings.root / "dvc.lock", *sorted(settings.home.glob("*/dvc.lock"))):
+        with contextlib.suppress(TremplinError):  # no lock there, or one of other pilots
+            if result_hash(lock.parent, settings.pilot) == lock_hash:
+                return lock.parent
     raise TremplinError(
         f"The files of version {version} are not here any more: neither {settings.root} nor a workspace under "
         f"{settings.home} holds the result {lock_hash[:12]}. Put its dvc.lock (an artifact of its MLflow run) back "

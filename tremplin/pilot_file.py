@@ -73,6 +73,15 @@ class Fairness(Strict):
     ]  # by measure, then by protected column
 
 
+class Poisoning(Strict):
+    """From when on labels or rows of the training are taken for tampered with."""
+
+    minimum_rows: Count  # of training, in a group within a week
+    site_noise: Share  # of a site's labels, beyond what the other sites show
+    week_noise: Share  # of a group's labels within a week
+    repeated_rows: Annotated[int, Field(ge=2)]  # near-identical, all with one label
+
+
 class Gate(Strict):
     """Limits of the checks between a model and its release."""
 
@@ -99,6 +108,7 @@ class Gate(Strict):
     size_limit_mb: Annotated[float, Field(gt=0)]  # of model.onnx
     latency_limit_ms: Annotated[float, Field(gt=0)]  # of one row
     memory_limit_mb: Annotated[float, Field(gt=0)]  # of a process with ONNX Runtime and the model
+    poisoning: Poisoning
     coverage: Coverage
     fairness: Fairness | None = None  # None where no column is `protected`
     approval_days: Days  # how long a person's go holds before it must be given again

@@ -21,7 +21,7 @@ from tremplin.errors import TremplinError
 from tremplin.release import Release, make_keys, write_release
 
 IDS = [
-    "contract", "freshness", "time-overlap", "near-duplicates", "feature-too-good", "result-too-good", "baseline",
+    "contract", "freshness", "time-overlap", "near-duplicates", "poisoning", "feature-too-good", "result-too-good", "baseline",
     "champion", "learning-curve", "sites", "coverage", "fairness", "calibration", "missing-values", "unit-errors", "noise",
     "previous-period", "membership", "specific-parts", "parity", "size", "latency", "memory", "clean-code",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from pipelines.gate.checks import (
     fairness,
     leakage,
     operation,
+    poisoning,
     privacy,
     quality,
     robustness,
@@ -18,7 +19,7 @@ from pipelines.gate.material import CheckFunction
 
 # In the order of the verdict's lines.
 FAMILIES = (
-    data, leakage, quality, sites, coverage, fairness, calibration, robustness, privacy, operation,
+    data, poisoning, leakage, quality, sites, coverage, fairness, calibration, robustness, privacy, operation,
 )  # fmt: skip
 
 ALL: list[CheckFunction] = [check for family in FAMILIES for check in family.CHECKS]

@@ -1,0 +1,123 @@
+"""Was the training data tampered with: labels changed in a place or in a stretch of time, or one row injected many times.
+
+Three families of tests share the error rate, each corrected by Holm (1979). On departures of 2013: 5 % of any site's labels
+changed at random were found in a year of rows (9 draws of 9), in six months at one site of three only (8 %: 8 of 9). All or
+half of the labels of a stretch, 5 % of the site's, were found in six months. What cannot be seen: less than that at random;
+labels changed one way only in proportion to their probability, which look like another base rate; and what all rows share,
+which has nothing to be compared with.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import rel_entr
+from scipy.stats import norm
+
+from pipelines.gate.groups import grouping
+from pipelines.gate.material import CheckFunction, Material
+from pipelines.gate.noise import CERTAIN, Audited, audited, holm, label_noise
+from pipelines.verdict import Check
+from tremplin.contract import Column
+from tremplin.pilot_file import Poisoning
+
+FAMILIES = 3  # of tests: sites, weeks, repeated rows
+BLOCK = 7  # days: every weekday once
+NEARLY = 0.05  # share of the other label that a repeated row may have: the true row, of which the others are copies
+UNSURE = 0.1  # expected share of the other label below which one label alone is no wonder
+
+
+def poisoning(material: Material) -> Check:
+    """No site, no group within a week and no repeated row has labels that the rest of the data cannot explain."""
+    settings, contract = material.pilot.file.gate.poisoning, material.pilot.contract
+    site = [contract.column(contract.site)] if contract.site else []
+    segments = [
+        [contract.column(name) for name in names] for names in material.pilot.file.gate.coverage.segments
+    ]
+    cuts = [cut for cut in (site, *segments) if cut]
+    rows = audited(material, {column.name for cut in cuts for column in cut})
+    alpha = (1 - material.how.confidence) / FAMILIES
+    found = [
+        *(_sites(rows, site, settings.site_noise, alpha) if site else []),
+        *_weeks(rows, cuts, settings, contract.time, alpha),
+        *_injected(rows, settings.repeated_rows, alpha),
+    ]
+    limits = (
+        f"{settings.site_noise:.0%} of a site's labels changed, {settings.week_noise:.0%} of a group's in a week, "
+        f"{settings.repeated_rows} near-identical rows with one label"
+    )
+    return Check(
+        id="poisoning",
+        requirement="Sites, weeks and repeated rows whose labels the rest of the training rows cannot explain",
+        value=len(found),
+        limit=0,
+        passed=not found,
+        evidence="; ".join(found)
+        or f"{len(rows.labels):,} rows, each scored by a model that saw nothing of its day; tolerated: {limits}",
+        source="train.parquet; pilot.yaml gate.poisoning, gate.coverage.segments",
+    )
+
+
+def _sites(rows: Audited, site: list[Column], limit: float, alpha: float) -> list[str]:
+    """Sites with more changed labels than all others, over the whole window."""
+    cut = grouping(rows.train, site)
+    if len(cut.names) < 2:  # there is nothing to compare with
+        return []
+    noise = label_noise(rows.scores, rows.labels, cut.codes, rows.days)
+    sums, variances = noise.share * noise.information, (noise.error * noise.information) ** 2
+    others = noise.information.sum() - noise.information
+    excess = noise.share - (sums.sum() - sums) / others
+    error = np.sqrt(noise.error**2 + (variances.sum() - variances) / others**2)
+    beyond = holm(norm.sf((excess - limit) / np.maximum(error, 1e-9)), alpha)
+    return [
+        f"{site[0].name}={cut.names[at][0]}: {excess[at]:.1%} of the labels changed, beyond what the other sites show"
+        for at in np.flatnonzero(beyond)
+    ]
+
+
+def _weeks(
+    rows: Audited, cuts: list[list[Column]], settings: Poisoning, time: str, alpha: float
+) -> list[str]:
+    """Groups whose labels were changed within one week, against all weeks' own spread (empirical null: Efron 2004, JASA 99)."""
+    week = rows.days // BLOCK
+    weeks = int(week.max()) + 1
+    named: list[str] = []
+    shares, deviations = [np.empty(0)], [np.empty(0)]
+    for columns in cuts:
+        cut = grouping(rows.train, columns)
+        blocks, codes = np.unique(cut.codes * weeks + week, return_inverse=True)
+        noise = label_noise(rows.scores, rows.labels, codes, rows.days)
+        large = np.flatnonzero(np.bincount(codes) >= settings.minimum_rows)
+        if not len(large):
+            continue
+        z = noise.share[large] * np.sqrt(noise.information[large])
+        centre = np.median(z)
+        shares.append(noise.share[large])
+        # 1.4826 makes the median deviation of a normal variable its standard deviation.
+        deviations.append((z - centre) / max(1.0, 1.4826 * float(np.median(np.abs(z - centre)))))
+        begins = rows.train[time].groupby(codes).min()
+        for at in large:
+            group = zip(columns, cut.names[blocks[at] // weeks], strict=True)
+            said = ", ".join(f"{column.name}={value}" for column, value in group)
+            named.append(f"{said} in the week from {begins.loc[at]:%Y-%m-%d}")
+    share = np.concatenate(shares)
+    beyond = holm(norm.sf(np.concatenate(deviations)), alpha) & (share > settings.week_noise)
+    return [f"{named[at]}: {share[at]:.0%} of the labels changed" for at in np.flatnonzero(beyond)]
+
+
+def _injected(rows: Audited, minimum: int, alpha: float) -> list[str]:
+    """Near-identical rows that nearly all have one label, against the probability of it (Hoeffding 1963's bound, JASA 58)."""
+    counts = np.bincount(rows.cells)
+    share = np.bincount(rows.cells, rows.labels) / counts
+    expected = np.clip(np.bincount(rows.cells, rows.scores) / counts, CERTAIN, 1 - CERTAIN)
+    other, other_expected = np.minimum(share, 1 - share), np.where(share > 0.5, 1 - expected, expected)
+    large = np.flatnonzero((counts >= minimum) & (other <= NEARLY) & (other_expected >= UNSURE))
+    divergence = rel_entr(share, expected) + rel_entr(1 - share, 1 - expected)
+    chance = np.exp(-counts * divergence)
+    return [
+        f"{counts[cell]:,} near-identical rows, {max(share[cell], 1 - share[cell]):.0%} with one label, where "
+        f"{expected[cell]:.0%} should be true"
+        for cell in large[holm(chance[large], alpha)]
+    ]
+
+
+CHECKS: list[CheckFunction] = [poisoning]

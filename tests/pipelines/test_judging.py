@@ -190,6 +190,13 @@ def test_daily_looks_at_real_days_keep_the_level_of_the_bets_and_not_of_a_fixed_
 
 
 @pytest.mark.slow
+def test_every_pair_keeps_the_level_over_many_histories(pairs: dict[str, Pair]) -> None:
+    found = {name: errors(pair, 400) for name, pair in pairs.items()}
+    assert {name: bets for name, (bets, _) in found.items() if bets > LEVEL} == {}
+    assert min(fixed for _, fixed in found.values()) > 3 * LEVEL
+
+
+@pytest.mark.slow
 def test_a_degraded_challenger_is_rolled_back_and_a_good_one_never(pairs: dict[str, Pair]) -> None:
     found = [day or DAYS for day in delays(pairs["mixed labels"], 50)]
     assert np.median(found) <= 21

@@ -29,7 +29,9 @@ from tremplin.tracking import load_mlflow
 from tremplin.workspace import make_workspace, workspace_settings
 
 RETRAINING_DUE = "tremplin.retraining.due"  # the event that the automation in `pipelines.serve` listens to
-RETRAINING = "retraining"  # ``home/retraining-<pilot>`` are the workspaces: pilots may retrain at the same time
+RETRAINING = (
+    "retraining"  # its workspaces are ``home/retraining-<pilot>``: pilots may retrain at the same time
+)
 BY_MACHINE = "tremplin"  # the journal's `by` where no person decided
 
 

@@ -81,7 +81,8 @@ def parameters() -> dict[str, Any]:
         "timezone": "Europe/Paris",
     }
     content["model"] |= {"candidates": {"linear": {"C": 1.0}, "boosted": {"trees": 30}}}
-    content["gate"] |= {"bootstrap_samples": 200}
+    # Ten times the flickers fit the contract of the lamps and move its model: what that check blocks is shown on flights.
+    content["gate"] |= {"bootstrap_samples": 200, "unit_errors_limit": 1.0}
     content["gate"]["coverage"]["segments"] = [["kind"]]
     content["monitoring"] |= {"drift_sample": 1000}
     return content

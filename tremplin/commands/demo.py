@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tremplin.commands.demo_world import World
 
 RETRAINING_SECONDS = 300
+LOOK = timedelta(
+    days=3
+)  # between two looks at an open wave; it may be looked at every day, which takes longer to play
 WORSE = "worse"  # the workspace of the model that must be blocked, under home
 # Appended to model.py in a workspace of its own: one random tree, grown until it knows its training rows by heart.
 WORSE_MODEL = """
@@ -222,7 +225,7 @@ def waves(world: World, release: str, due: datetime) -> None:
     from pipelines.rollout import wave_opened
 
     given, story = world.given, world.story
-    with story.chapter("The challenger goes out in waves, looked at every day"):
+    with story.chapter(f"The challenger goes out in waves, looked at every {LOOK.days} days"):
         # Begun again, it was answered until the open wave began.
         opened = wave_opened(given.store, given.pilot, release) or due
         world.answered_until = max(opened, world.answered_until)
@@ -240,7 +243,7 @@ def waves(world: World, release: str, due: datetime) -> None:
                     f"[bold]opened[/]: wave {done['wave']}, {current(world).share:.0%} of the subjects"
                 )
                 world.wait_until_live()
-            world.play_until(world.answered_until + timedelta(days=1))
+            world.play_until(world.answered_until + LOOK)
         else:
             story.tell("The waves were not over when the history that is played ended.")
         story.tell(f"champion: [bold]{current(world).champion}[/], previous: {current(world).previous}")

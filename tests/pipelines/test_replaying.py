@@ -20,12 +20,6 @@ from tremplin.store import open_store, outcomes, predictions
 
 
 @pytest.fixture
-def pilot(release_factory: Any) -> Pilot:
-    found: Pilot = release_factory.pilot
-    return found
-
-
-@pytest.fixture
 def day(release_factory: Any) -> pd.DataFrame:
     """The departures of one day, not in order."""
     rows = release_factory.rows

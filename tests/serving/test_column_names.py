@@ -32,7 +32,7 @@ def in_contract(content: bytes) -> bytes:
 def in_profile(content: bytes) -> bytes:
     text = content.decode()
     for name, kept in KEPT.items():
-        text = text.replace(f'"{name}":', f'"{kept}":')
+        text = text.replace(f'"{name}"', f'"{kept}"')  # keys, and the columns of the segments left out
     return text.encode()
 
 

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from serving.docs import add_docs_page, openapi
 from serving.live_watch import LiveWatch
@@ -20,6 +21,7 @@ from serving.metrics import Metrics, MetricsMiddleware
 from serving.predicting import Prediction, Predictions, predict
 from serving.problems import Problem, of_routing
 from serving.request_body import MAX_BYTES
+from serving.unforeseen import UnforeseenMiddleware
 from tremplin.settings import Settings
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -32,6 +34,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
             422,
             "A row does not fit the contract: `errors` names row, field, what was got and what is expected",
         ),
+        (500, "The server failed; `instance` is the request's id in its log"),
         (503, "No release is live, or the answer cannot be logged"),
     )
 }
@@ -61,7 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.watch = watch
     app.openapi = lambda: openapi(app, watch.state)  # type: ignore[method-assign]
-    app.add_middleware(MetricsMiddleware, metrics=metrics)
+    app.add_middleware(UnforeseenMiddleware)
+    app.add_middleware(MetricsMiddleware, metrics=metrics)  # outermost: it counts the failures too
     add_docs_page(app)
 
     @app.exception_handler(Problem)
@@ -139,13 +143,18 @@ def _require_json(request: Request) -> None:
 async def _body(request: Request) -> bytes:
     """The whole body, as long as it is not too long."""
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BYTES:
-            raise Problem(
-                413, "The body is too long", f"At most {MAX_BYTES // 2**20} MiB; send fewer rows at a time."
-            )
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > MAX_BYTES:
+                raise Problem(
+                    413,
+                    "The body is too long",
+                    f"At most {MAX_BYTES // 2**20} MiB; send fewer rows at a time.",
+                )
+            parts.append(part)
+    except ClientDisconnect:
+        raise Problem(400, "The body is not whole", "The caller left before its end.") from None
     return b"".join(parts)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from serving.request_body import _surely_once
 from tests.serving.conftest import logged
 from tremplin.release import Release
 from tremplin.settings import Settings
@@ -87,7 +88,18 @@ def compact(row: dict[str, Any]) -> bytes:
     return json.dumps(row, separators=(",", ":")).encode()
 
 
-@pytest.mark.parametrize("write", [pretty, compact])
+def indented(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, indent="\t").encode()
+
+
+def broken_lines(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, separators=(",\r\n", "\r\n:\t")).encode()
+
+
+WRITTEN = [pretty, compact, indented, broken_lines]
+
+
+@pytest.mark.parametrize("write", WRITTEN)
 @pytest.mark.parametrize("again", [b'"distance"', b'"distanc\\u0065"'])
 def test_a_field_that_is_there_twice_is_refused_by_name(
     champion: Release, ask: Ask, rows: list[dict[str, Any]], write: Callable[..., bytes], again: bytes
@@ -104,7 +116,7 @@ def test_a_field_that_is_there_twice_is_refused_by_name(
     assert '"rows" is there twice' in ask("POST", "/predict", content=lists, headers=JSON).json()["detail"]
 
 
-@pytest.mark.parametrize("write", [pretty, compact])
+@pytest.mark.parametrize("write", WRITTEN)
 def test_a_field_that_is_there_once_passes_however_it_is_written(
     champion: Release, ask: Ask, rows: list[dict[str, Any]], write: Callable[..., bytes], settings: Settings
 ) -> None:
@@ -116,6 +128,12 @@ def test_a_field_that_is_there_once_passes_however_it_is_written(
         assert ask("POST", "/predict", content=many, headers=JSON).status_code == 200
     assert {entry.row["wind_gust"] for entry in logged(settings)} == {None}
     assert {tuple(entry.row) for entry in logged(settings)} == {tuple(rows[0])}
+
+
+def test_spaces_and_lines_do_not_cost_a_second_reading(rows: list[dict[str, Any]]) -> None:
+    for write in WRITTEN:
+        assert _surely_once(write(rows[0]), len(rows[0]))
+        assert not _surely_once(b'{"a" \n:1,' + write(rows[0])[1:], len(rows[0]))
 
 
 @pytest.mark.parametrize(

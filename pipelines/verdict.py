@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from pipelines.gaps import Gap, gaps_markdown
 from tremplin.canonical import canonical, digest
 from tremplin.contract import Strict
 from tremplin.coverage import Segment
+from tremplin.gaps import Gap, gaps_markdown
 
 if TYPE_CHECKING:
     from rich.table import Table

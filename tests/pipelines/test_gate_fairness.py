@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 from pipelines.gate import gate
-from pipelines.gate.groups import simultaneous
 from pipelines.verdict import Check, Verdict, verdict_markdown
 from tests.residents import AS_OF, Residents, make_residents
 from tests.results import AS_OF as FLIGHTS_AS_OF
 from tests.results import BOOSTED, ROOT, Result
 from tremplin.comparison import Bootstrap
 from tremplin.errors import ConfigurationError, TremplinError
+from tremplin.groups import simultaneous
 from tremplin.pilot import load_pilot
 
 Edit = Callable[[Residents], None]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.gate.groups import Grouping, grouping, simultaneous
 from pipelines.gate.material import CheckFunction, Material
 from pipelines.verdict import Check
 from tremplin.coverage import Excluded, Segment, too_few
+from tremplin.groups import Grouping, grouping, simultaneous
 
 
 def segments(material: Material) -> list[Segment]:

@@ -13,11 +13,11 @@ import numpy as np
 from scipy.special import rel_entr
 from scipy.stats import norm
 
-from pipelines.gate.groups import grouping
 from pipelines.gate.material import CheckFunction, Material
 from pipelines.gate.noise import CERTAIN, Audited, audited, holm, label_noise
 from pipelines.verdict import Check
 from tremplin.contract import Column
+from tremplin.groups import grouping
 from tremplin.pilot_file import Poisoning
 
 FAMILIES = 3  # of tests: sites, weeks, repeated rows

@@ -6,7 +6,6 @@ integer that may be missing, any kind of string, ``bool`` or ``boolean``, any re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tremplin.breach import Breach, breach_of, undescribed
+from tremplin.column import EARLIEST, LATEST
 from tremplin.contract import Column, Contract
 from tremplin.errors import ContractBreach
 
@@ -142,11 +142,7 @@ def _has_type(values: pd.Series, wanted: str) -> pd.Series:
     if wanted == "integer":
         whole = pd.api.types.is_integer_dtype(kind)
         if whole or not numeric:
-            return (
-                _all(values, True)
-                if whole
-                else _each(values, lambda v: _is_number(v) and float(v).is_integer())
-            )
+            return _all(values, True) if whole else _each(values, lambda v: _is_number(v) and v % 1 == 0)
         return values.mod(1).eq(0)
     if wanted == "boolean":
         return (
@@ -164,31 +160,31 @@ def _has_type(values: pd.Series, wanted: str) -> pd.Series:
 def _value_checks(column: Column) -> list[pa.Check]:
     import pandera.pandas as pa
 
-    bounds, checks = column.logicalTypeOptions, []
+    checks = []
     if column.logicalType in ("number", "integer"):
-        low = -np.inf if bounds.minimum is None else bounds.minimum
-        high = np.inf if bounds.maximum is None else bounds.maximum
-        checks.append(
-            pa.Check(
-                lambda values: values.astype("float64").pipe(lambda v: v.between(low, high) & np.isfinite(v)),
-                name="range",
-            )
-        )
+        low, high = column.limits
+        checks.append(pa.Check(lambda values: _within(values, low, high), name="range"))
+    if column.logicalType == "timestamp":
+        checks.append(pa.Check(lambda values: values.between(EARLIEST, LATEST), name="range"))
     if column.logicalType == "string":
-        if bounds.minLength is not None or bounds.maxLength is not None:
-            short, long = bounds.minLength or 0, bounds.maxLength or np.inf
+        if column.lengths != (None, None):
+            short, long = (column.lengths[0] or 0), (column.lengths[1] or np.inf)
             checks.append(
                 pa.Check(lambda values: _each(values, lambda v: short <= len(v) <= long), name="length")
             )
-        if bounds.pattern is not None:
-            form = re.compile(bounds.pattern)
-            checks.append(
-                pa.Check(lambda values: _each(values, lambda v: bool(form.search(v))), name="pattern")
-            )
+        if (fits := column.fits_pattern) is not None:
+            checks.append(pa.Check(lambda values: _each(values, fits), name="pattern"))
         if column.categories is not None:
             known = frozenset(column.categories)
             checks.append(pa.Check(lambda values: _each(values, known.__contains__), name="category"))
     return checks
+
+
+def _within(values: pd.Series, low: float, high: float) -> pd.Series:
+    """Which values lie between both, included; a whole number may be too large for any type of NumPy."""
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return values.astype("float64").between(low, high)
+    return _each(values, lambda v: bool(low <= v <= high))
 
 
 def _all(values: pd.Series, verdict: bool) -> pd.Series:

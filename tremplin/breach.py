@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tremplin.contract import Column
+from tremplin.column import EARLIEST, LATEST, Column
 
 EXAMPLES = 3
 
@@ -54,11 +54,16 @@ def undescribed(name: str, count: int) -> Breach:
 def _advice(column: Column, check: str) -> str:
     bounds = column.logicalTypeOptions
     unit = f" {column.unit}" if column.unit else ""
-    low, high = ("no limit" if bound is None else f"{bound:g}" for bound in (bounds.minimum, bounds.maximum))
+    low, high = column.limits
+    within = (
+        f"times of the years {EARLIEST.year} to {LATEST.year - 1}"
+        if column.logicalType == "timestamp"
+        else f"numbers from {low:g} to {high:g}{unit}"
+    )
     expected = {
         "type": f"Send {EXPECTED[column.logicalType]}.",
-        "range": f"Send numbers from {low} to {high}{unit}.",
-        "length": f"Send {bounds.minLength or 0} to {bounds.maxLength or 'any number of'} characters.",
+        "range": f"Send {within}.",
+        "length": f"Send {column.lengths[0] or 0} to {column.lengths[1] or 'any number of'} characters.",
         "pattern": f"Send text of the form {bounds.pattern}.",
         "category": f"Send one of {', '.join(column.categories or [])}.",
         "missing": "Fill it: the contract requires it.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -21,6 +22,7 @@ OUTPUTS = ("label", "probabilities")  # of an ONNX classifier; its inputs are na
 STORED = 128  # characters that the store keeps of a key or a subject
 FLOAT32 = (2 - 2**-23) * 2.0**127  # the model sees float32; beyond it a number would become infinite
 EARLIEST, LATEST = (
+INT64 = 2**63 - 1  # what a snapshot keeps of a whole number
     datetime(1700, 1, 1, tzinfo=UTC),
     datetime(2200, 1, 1, tzinfo=UTC),
 )  # what analysis in nanoseconds can hold
@@ -71,7 +73,7 @@ class Range(Strict):
     @field_validator("pattern")
     @classmethod
     def _understood_by_both(cls, pattern: str | None) -> str | None:
-        """Batches are matched by Python's ``re``, requests by pydantic's engine (Rust's crate ``regex``)."""
+        """Rows and requests are matched by pydantic's engine (Rust's crate ``regex``); other readers may know Python's only."""
         if pattern is None:
             return None
         try:
@@ -170,6 +172,23 @@ class Column(Strict):
         return self.tags == [Role.PROTECTED]
 
     @property
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and largest value of a number; of an integer they are whole numbers."""
+        low, high = self.logicalTypeOptions.minimum, self.logicalTypeOptions.maximum
+        if self.logicalType == "integer":
+            least = -INT64 if low is None else max(-INT64, math.ceil(low))
+            return least, INT64 if high is None else min(INT64, math.floor(high))
+        return -FLOAT32 if low is None else low, FLOAT32 if high is None else high
+
+    @property
+    def fits_pattern(self) -> Callable[[str], bool] | None:
+        """Whether a text has the form that the contract asks for, by the engine that reads requests; None: it asks for none."""
+        form = self.logicalTypeOptions.pattern
+        return (
+            None if form is None else SchemaValidator(core_schema.str_schema(pattern=form)).isinstance_python
+        )
+
     def lengths(self) -> tuple[int | None, int | None]:
         """Bounds of a text's length; a key or subject is never longer than the store keeps."""
         longest = self.logicalTypeOptions.maxLength
@@ -191,8 +210,7 @@ class Column(Strict):
             low, high = self.lengths
             kind = Annotated[str, Field(strict=True, min_length=low, max_length=high, pattern=bounds.pattern)]
         elif self.logicalType in ("number", "integer"):
-            least = bounds.minimum if bounds.minimum is not None else -FLOAT32
-            most = bounds.maximum if bounds.maximum is not None else FLOAT32
+            least, most = self.limits
             number: Any = float if self.logicalType == "number" else int
             kind = Annotated[number, Field(strict=True, ge=least, le=most)]
         elif self.logicalType == "timestamp":

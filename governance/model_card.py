@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from tremplin.charter import ClassificationCharter
 from tremplin.journal import Entry
 from tremplin.pilot import Pilot
 
@@ -40,10 +41,7 @@ def model_card(
                     f"Made by {author}; owner {charter.owner}; approved by {approval.by}, {approval.facts['role']}{stand_in}."
                 ),
                 f"## What it is for\n\n{charter.problem.strip()}\n\n{charter.decision.strip()}",
-                (
-                    f"Decision threshold {charter.decision_threshold:g}: a false alarm costs {charter.costs.false_alarm:g} "
-                    f"{charter.costs.currency}, a miss {charter.costs.missed:g}."
-                ),
+                _errors(pilot),
                 f"## What it is not for\n\n{contract.description.limitations.strip()}",
                 (
                     f"## Data\n\n{contract.description.purpose}. {contract.schema_[0].dataGranularityDescription}. "
@@ -59,6 +57,21 @@ def model_card(
             ]
         )
         + "\n"
+    )
+
+
+def _errors(pilot: Pilot) -> str:
+    """What an error costs."""
+    charter, target = pilot.charter, pilot.contract.column(pilot.contract.target)
+    if isinstance(charter, ClassificationCharter):
+        return (
+            f"Decision threshold {charter.decision_threshold:g}: a false alarm costs {charter.costs.false_alarm:g} "
+            f"{charter.costs.currency}, a miss {charter.costs.missed:g}."
+        )
+    scale, unit = pilot.contract.scale, target.unit or "unit"
+    return (
+        f"It answers an amount, `{target.name}`, from {scale.low:g} to {scale.high:g} {unit}: each {unit} too high costs "
+        f"{charter.costs.over:g} {charter.costs.currency}, each {unit} too low {charter.costs.under:g}."
     )
 
 

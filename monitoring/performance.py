@@ -109,7 +109,7 @@ class ByDay:
     def of(labelled: pd.DataFrame, pilot: Pilot) -> ByDay:
         """Add up rows with ``score``, ``decision`` and ``label``."""
         days = days_of(labelled[pilot.contract.time], pilot.file.data.timezone)
-        count, costs = int(days.max()) + 1, pilot.charter.costs
+        count = int(days.max()) + 1
         positive = labelled["label"].to_numpy("float64")
         score, flagged = labelled["score"].to_numpy("float64"), labelled["decision"].to_numpy("float64")
 
@@ -123,9 +123,7 @@ class ByDay:
             squared_error=total((score - positive) ** 2),
             flagged=total(flagged),
             hits=total(flagged * positive),
-            cost=total(
-                costs.false_alarm * flagged * (1 - positive) + costs.missed * (1 - flagged) * positive
-            ),
+            cost=total(pilot.charter.cost(score, positive)),
             pairs=PairsByBlock.of(positive, score, days, count),
         )
 

@@ -71,7 +71,7 @@ class History:
         known = (rows[contract.label_time] <= as_of).to_numpy()
         return rows.assign(
             score=scores,
-            decision=scores >= self.pilot.charter.decision_threshold,
+            decision=self.pilot.charter.decisions(scores),
             label=np.where(known, rows[contract.target].astype("float64"), np.nan),
         )
 

@@ -22,7 +22,7 @@ def answered(rows: pd.DataFrame, scores: Floats, pilot: Pilot) -> pd.DataFrame:
     known = rows[pilot.contract.target].notna().to_numpy()
     return rows[known].assign(
         score=scores[known],
-        decision=scores[known] >= pilot.charter.decision_threshold,
+        decision=pilot.charter.decisions(scores[known]),
         label=rows.loc[known, pilot.contract.target].astype("float64"),
     )
 

@@ -73,6 +73,5 @@ def worth(history: History, played: Played, unchanged: Played, *, rules: int) ->
 
 
 def charged(scores: Floats, labels: Floats, pilot: Pilot) -> Floats:
-    """What each decision cost, shape (n,), by the charter's costs and threshold."""
-    costs, flagged = pilot.charter.costs, scores >= pilot.charter.decision_threshold
-    return np.where(flagged, costs.false_alarm * (1 - labels), costs.missed * labels)
+    """What each answer cost, shape (n,), by the charter's costs."""
+    return pilot.charter.cost(scores, labels)

@@ -1,4 +1,4 @@
-"""Scores of binary predictions and their intervals by a bootstrap of whole days.
+"""Scores of predictions and their intervals by a bootstrap of whole days.
 
 Rows of one day are not independent (one storm delays them all), so days are drawn, not rows: the block bootstrap
 (Künsch 1989, Annals of Statistics 17(3)). A draw is a weight a day; sums by day are kept once, and every draw is a
@@ -7,13 +7,14 @@ product of matrices.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tremplin.comparison import Bootstrap, Estimate, Floats, auc, calibration_error
+from tremplin.comparison import Bootstrap, Estimate, Floats, PairsByBlock, areas, auc, calibration_error
 
 GRID = 2_000  # scores are rounded to this many steps for the draws of a ranking (never for its value)
 BATCH = 100  # draws at a time: what bounds memory
@@ -59,8 +60,21 @@ class Draws:
             values = np.where(draws > 0, self.sums(numerator) / draws, np.nan)
         return self.estimate(numerator.sum() / total if total else float("nan"), values)
 
+    def of_sums(self, statistic: Callable[..., Any], *values: Floats) -> Estimate:
+        """A function of sums over the rows, one for each of ``values``."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.estimate(
+                statistic(*(each.sum() for each in values)), statistic(*(self.sums(each) for each in values))
+            )
+
+    def concordance(self, labels: Floats, scores: Floats) -> Estimate:
+        """``comparison.auc`` of amounts: exact, with the draws of its levels."""
+        pairs = PairsByBlock.of(labels, scores, self._day, self.days)
+        value, levels = auc(labels, scores), float(areas(pairs, np.ones((1, self.days)))[0])
+        return self.estimate(value, areas(pairs, self._weights) + (value - levels))
+
     def ranking(self, labels: Floats, scores: Floats) -> tuple[Estimate, Estimate]:
-        """ROC AUC and average precision."""
+        """ROC AUC and average precision of yes or no."""
         levels, level = np.unique(np.round(scores * GRID), return_inverse=True)
         positive, negative = (self._table(side, level, len(levels)) for side in (labels, 1 - labels))
         parts = [

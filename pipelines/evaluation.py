@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipelines.draws import Draws
-from pipelines.fitting import brier, fit, labels_of
+from pipelines.fitting import brier, fit, labels_of, predict
+from pipelines.measures import short, whole
 from pipelines.stages import progress, read_table, run, table_bytes, write_json, write_whole
-from tremplin.charter import Charter
+from tremplin.charter import AnyCharter
 from tremplin.comparison import Bootstrap, Floats, Integers, auc, days_of, skill
 from tremplin.contract import Contract
 from tremplin.frame import model_columns, model_frame
@@ -37,7 +37,7 @@ PERMUTATIONS = 3
 
 @dataclass(frozen=True)
 class Scored:
-    """Evaluation rows with what the models say of them; every array has shape (n,)."""
+    """Evaluation rows with what the models say of them, on the unit interval; every array has shape (n,)."""
 
     rows: pd.DataFrame
     labels: Floats
@@ -48,65 +48,30 @@ class Scored:
 
 
 def measure(
-    scored: Scored, contract: Contract, charter: Charter, how: Bootstrap, timezone: str
+    scored: Scored, contract: Contract, charter: AnyCharter, how: Bootstrap, timezone: str
 ) -> dict[str, Any]:
     """Every score with its interval; ``parity`` is the largest difference of ONNX from the trained pipeline."""
-    labels, scores = scored.labels, scored.scores
+    labels, scores, task = scored.labels, scored.scores, contract.task
     loss, reference = (scores - labels) ** 2, (scored.baseline - labels) ** 2
     weeks = scored.rows[contract.time].dt.tz_convert(timezone).dt.strftime("%G-W%V")
     evidence = {
-        **whole(labels, scores, scored.days, charter, how),
-        "brier_skill": asdict(skill(loss, reference, scored.days, how)),
-        "baseline": {"brier": float(reference.mean()), "roc_auc": auc(labels, scored.baseline)},
+        **whole(labels, scores, scored.days, charter=charter, scale=contract.scale, how=how),
+        f"{task.loss}_skill": asdict(skill(loss, reference, scored.days, how)),
+        "baseline": {task.loss: float(reference.mean()), task.ranking: auc(labels, scored.baseline)},
         "parity": float(np.abs(scores - scored.trained).max()),
-        "by_week": {str(week): _short(labels[part], scores[part]) for week, part in _parts(weeks)},
+        "by_week": {
+            str(week): short(labels[part], scores[part], charter, contract.scale)
+            for week, part in _parts(weeks)
+        },
     }
     if contract.site:
         evidence["by_site"] = {
-            str(site): whole(labels[part], scores[part], scored.days[part], charter, how)
+            str(site): whole(
+                labels[part], scores[part], scored.days[part], charter=charter, scale=contract.scale, how=how
+            )
             for site, part in _parts(scored.rows[contract.site])
         }
     return evidence
-
-
-def whole(labels: Floats, scores: Floats, days: Integers, charter: Charter, how: Bootstrap) -> dict[str, Any]:
-    """Ranking, calibration, decisions and cost of one group of rows."""
-    draws, ones = Draws(days, how), np.ones_like(labels)
-    roc, precision = draws.ranking(labels, scores)
-    flagged = (scores >= charter.decision_threshold).astype(np.float64)
-    costs = charter.costs
-    missed, false_alarm = (1 - flagged) * labels * costs.missed, flagged * (1 - labels) * costs.false_alarm
-    found = {
-        "roc_auc": roc,
-        "average_precision": precision,
-        "brier": draws.ratio((scores - labels) ** 2, ones),
-        "calibration_error": draws.calibration_error(labels, scores),
-        "observed_expected": draws.ratio(labels, scores),
-        "precision": draws.ratio(flagged * labels, flagged),
-        "recall": draws.ratio(flagged * labels, labels),
-        "flagged": draws.ratio(flagged, ones),
-        "cost_per_row": draws.ratio(missed + false_alarm, ones),
-        "saved_per_row_against_none": draws.ratio(labels * costs.missed - missed - false_alarm, ones),
-        "saved_per_row_against_all": draws.ratio(
-            (1 - labels) * costs.false_alarm - missed - false_alarm, ones
-        ),
-    }
-    return {
-        "rows": len(labels),
-        "days": draws.days,
-        "rate": float(labels.mean()),
-        **{name: asdict(estimate) for name, estimate in found.items()},
-    }
-
-
-def _short(labels: Floats, scores: Floats) -> dict[str, Any]:
-    return {
-        "rows": len(labels),
-        "rate": float(labels.mean()),
-        "roc_auc": auc(labels, scores),
-        "brier": brier(labels, scores),
-        "observed_expected": float(labels.sum() / scores.sum()),
-    }
 
 
 def _parts(by: pd.Series) -> list[tuple[Any, NDArray[np.intp]]]:
@@ -129,21 +94,21 @@ def over_seeds(pilot: Pilot, winner: str, train: pd.DataFrame, scored: Scored) -
         half = np.random.default_rng(settings.seed).permutation(days.max() + 1) % 2 == 0
         drawn = np.flatnonzero(half[days])
         fitted = fit(pilot, settings, winner, frame.iloc[drawn], labels[drawn])
-        scores = fitted.predict_proba(later)[:, 1]
+        scores = contract.scale.to_unit(predict(fitted, later, contract))
         return str(settings.seed), {
-            "brier": brier(scored.labels, scores),
-            "roc_auc": auc(scored.labels, scores),
+            contract.task.loss: brier(scored.labels, scores),
+            contract.task.ranking: auc(scored.labels, scores),
         }
 
     with ThreadPoolExecutor(pilot.file.model.threads) as pool:
         found = dict(pool.map(drawn_again, OTHER_SEEDS))
     for seed, scores in found.items():
-        progress(f"seed {seed}: Brier {scores['brier']:.4f}")
+        progress(f"seed {seed}: {contract.task.loss_name} {scores[contract.task.loss]:.4f}")
     return found
 
 
 def importance(scored: Scored, model: OnnxModel, contract: Contract, seed: int) -> dict[str, float]:
-    """AUC lost when one feature is shuffled among rows (Breiman 2001; mean of three shuffles)."""
+    """AUC (of amounts, concordance) lost when one feature is shuffled among rows (Breiman 2001; mean of three shuffles)."""
     generator = np.random.default_rng(seed)
     chosen = np.sort(generator.permutation(len(scored.rows))[:PERMUTED_ROWS])
     columns = model_columns(model_frame(scored.rows.iloc[chosen], contract))
@@ -151,7 +116,7 @@ def importance(scored: Scored, model: OnnxModel, contract: Contract, seed: int) 
     found = {}
     for name, values in columns.items():
         shuffled = [columns | {name: generator.permutation(values)} for _ in range(PERMUTATIONS)]
-        after = [auc(labels, model.score(given)) for given in shuffled]
+        after = [auc(labels, model.score(given)) for given in shuffled]  # a rank is the same in any unit
         found[name] = before - float(np.mean(after))
     return found
 
@@ -161,22 +126,31 @@ def score(rows: pd.DataFrame, contract: Contract, model: OnnxModel, folder: Path
     frame = model_frame(rows, contract)
     trained, baseline = (
         # Our own stage wrote it; it never leaves the machine that trains.
-        pickle.loads((folder / f"{name}.pkl").read_bytes()).predict_proba(frame)[:, 1]  # noqa: S301
+        predict(pickle.loads((folder / f"{name}.pkl").read_bytes()), frame, contract)  # noqa: S301
         for name in ("pipeline", "baseline")
     )
-    scores = model.score(model_columns(frame))
+    to_unit = contract.scale.to_unit
     return Scored(
-        rows, labels_of(rows, contract), scores, trained, baseline, days_of(rows[contract.time], timezone)
+        rows,
+        labels_of(rows, contract),
+        to_unit(model.score(model_columns(frame))),
+        to_unit(trained),
+        to_unit(baseline),
+        days_of(rows[contract.time], timezone),
     )
 
 
 def table(scored: Scored, contract: Contract) -> pd.DataFrame:
-    """One line a row: key, time, site where there is one, label, score, baseline_score."""
+    """One line a row: key, time, site where there is one, and in the target's own unit label, score, baseline_score."""
     named = {contract.key: "key", contract.time: "time"} | ({contract.site: "site"} if contract.site else {})
     return (
         scored.rows[list(named)]
         .rename(columns=named)
-        .assign(label=scored.labels, score=scored.scores, baseline_score=scored.baseline)
+        .assign(
+            label=contract.scale.from_unit(scored.labels),
+            score=contract.scale.from_unit(scored.scores),
+            baseline_score=contract.scale.from_unit(scored.baseline),
+        )
     )
 
 

@@ -3,20 +3,35 @@
 Requirement: the problem, its owner, who decides, what success is and what an error costs are written before a model is.
 Risk: a model that is good at a question nobody asked, or that nobody may answer for.
 Quality method: strict loading; a prohibited use, a role without a person, or a threshold that contradicts the costs is refused.
+
+What an error costs depends on what is predicted: a wrong yes or no (``ClassificationCharter``), or an amount that is too high or
+too low (``RegressionCharter``). Which of the two is written shows in ``costs``; the contract must agree.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from tremplin.strict import Strict, refuse
+from tremplin.target import Floats, Task
 
 Text = Annotated[str, Field(min_length=3)]
 Positive = Annotated[float, Field(gt=0)]
 Permission = Literal["author", "approve", "halt"]
-FairnessMeasure = Literal["selection_rate", "true_positive_rate", "false_positive_rate", "calibration"]
+FairnessMeasure = Literal[
+    "selection_rate", "true_positive_rate", "false_positive_rate", "mean_answer", "calibration"
+]
+
+# Rates of decisions need a decision. Of amounts what can be compared is how high they are (statistical parity of the mean) and
+# whether they hold (Agarwal, Dudik and Wu 2019, "Fair regression", ICML).
+FAIRNESS_MEASURES: dict[Task, tuple[FairnessMeasure, ...]] = {
+    Task.CLASSIFICATION: ("selection_rate", "true_positive_rate", "false_positive_rate", "calibration"),
+    Task.REGRESSION: ("mean_answer", "calibration"),
+}
 
 
 class Person(Strict):
@@ -46,12 +61,20 @@ class Success(Strict):
     economic: Annotated[list[Text], Field(min_length=1)]
 
 
-class Costs(Strict):
-    """What each error costs, in ``currency``."""
+class DecisionCosts(Strict):
+    """What each wrong decision costs, in ``currency``."""
 
     currency: Text
     false_alarm: Positive
     missed: Positive
+
+
+class AmountCosts(Strict):
+    """What each unit of the target costs, in ``currency``, by which an answer is over or under the truth."""
+
+    currency: Text
+    over: Positive
+    under: Positive
 
 
 class AiAct(Strict):
@@ -97,8 +120,6 @@ class Charter(Strict):
     people: Annotated[list[Person], Field(min_length=1)]
     kpi: Kpi
     success: Success
-    costs: Costs
-    decision_threshold: Annotated[float, Field(gt=0, lt=1)]
     ai_act: AiAct
     gdpr: Gdpr
     fairness: FairnessChoice | None = None  # None where no column is `protected`
@@ -128,10 +149,31 @@ class Charter(Strict):
         refuse(faults)
         return people
 
+
+class ClassificationCharter(Charter):
+    """The charter of a pilot that predicts yes or no."""
+
+    costs: DecisionCosts
+    decision_threshold: Annotated[float, Field(gt=0, lt=1)]
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return Task.CLASSIFICATION
+
+    def decisions(self, answers: Floats) -> NDArray[np.bool_]:
+        """Which probabilities make a yes; of the same shape."""
+        return np.asarray(answers >= self.decision_threshold, dtype=np.bool_)
+
+    def cost(self, answers: Floats, labels: Floats) -> Floats:
+        """What each decision cost, shape (n,), of probabilities and labels 0 or 1."""
+        flagged = self.decisions(answers)
+        return np.where(flagged, self.costs.false_alarm * (1 - labels), self.costs.missed * labels)
+
     @field_validator("decision_threshold")
     @classmethod
     def _cheapest(cls, threshold: float, info: ValidationInfo) -> float:
-        costs: Costs | None = info.data.get("costs")
+        costs: DecisionCosts | None = info.data.get("costs")
         if costs is None:
             return threshold
         best = costs.false_alarm / (costs.false_alarm + costs.missed)
@@ -142,3 +184,38 @@ class Charter(Strict):
                 f"{costs.false_alarm:g} and a miss at {costs.missed:g} make {best:.2f} the cheapest threshold"
             )
         return threshold
+
+
+class RegressionCharter(Charter):
+    """The charter of a pilot that predicts an amount."""
+
+    costs: AmountCosts
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return Task.REGRESSION
+
+    @property
+    def decision_threshold(self) -> None:
+        """An amount is no decision: there is no threshold."""
+        return
+
+    def decisions(self, answers: Floats) -> None:
+        """An amount is no decision."""
+        return
+
+    def cost(self, answers: Floats, labels: Floats) -> Floats:
+        """What each error cost, shape (n,), of amounts in the target's unit."""
+        over = answers - labels
+        return np.where(over > 0, self.costs.over * over, -self.costs.under * over)
+
+
+def _of_its_task(content: Any) -> Any:
+    """The charter that its costs speak of; read here, so that each fault has the place it has in the file."""
+    costs = content.get("costs") if isinstance(content, dict) else None
+    amounts = isinstance(costs, dict) and {"over", "under"} & costs.keys()
+    return (RegressionCharter if amounts else ClassificationCharter).model_validate(content)
+
+
+AnyCharter = Annotated[ClassificationCharter | RegressionCharter, BeforeValidator(_of_its_task)]

@@ -11,18 +11,21 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationInfo, field_validator
 from pydantic_core import SchemaError, SchemaValidator, core_schema, to_json
 
+from tremplin.quality_rules import WHOLE, NullValues, Population
 from tremplin.strict import Strict, refuse
+from tremplin.target import TASKS, Task
 
-OUTPUTS = ("label", "probabilities")  # of an ONNX classifier; its inputs are named by the features
+OUTPUTS = ("label", "probabilities", "amount")  # of the ONNX models; their inputs are named by the features
 STORED = 128  # characters that the store keeps of a key or a subject
 FLOAT32 = (2 - 2**-23) * 2.0**127  # the model sees float32; beyond it a number would become infinite
-EARLIEST, LATEST = (
 INT64 = 2**63 - 1  # what a snapshot keeps of a whole number
+EARLIEST, LATEST = (
     datetime(1700, 1, 1, tzinfo=UTC),
     datetime(2200, 1, 1, tzinfo=UTC),
 )  # what analysis in nanoseconds can hold
@@ -99,15 +102,23 @@ class Category(Strict):
 
 
 class Property(Strict):
-    """ODCS' custom property; ``unit``, ``purpose``, ``availability`` and ``bands`` are known."""
+    """ODCS' custom property; ``unit``, ``purpose``, ``availability``, ``bands`` and ``population`` are known."""
 
-    property: Literal["unit", "purpose", "availability", "bands"]
-    value: str
+    property: Literal["unit", "purpose", "availability", "bands", "population"]
+    value: str | dict[str, float]
+    description: str | None = None  # of a population: its source
 
     @field_validator("value")
     @classmethod
-    def _in_order(cls, value: str, info: ValidationInfo) -> str:
-        if info.data.get("property") == "bands":
+    def _in_order(cls, value: str | dict[str, float], info: ValidationInfo) -> str | dict[str, float]:
+        name = info.data.get("property")
+        if isinstance(value, str) == (name == "population"):
+            raise ValueError(
+                "`population` is the share of each group, such as {north: 0.4, south: 0.6}"
+                if name == "population"
+                else f"`{name}` is a text"
+            )
+        if name == "bands" and isinstance(value, str):
             try:
                 edges = _edges(value)
             except ValueError:
@@ -130,9 +141,10 @@ class Column(Strict):
     unique: bool = False
     primaryKey: bool = False
     classification: Literal["public", "internal", "personal", "special"]
-    logicalTypeOptions: Range = Range()
+    logicalTypeOptions: Annotated[Range, Field(default_factory=Range, validate_default=True)]
     enum: list[Category] | None = None
     examples: Annotated[list[Any], Field(min_length=1)]
+    quality: Annotated[list[NullValues], Field(default_factory=list, max_length=1)]
     customProperties: Annotated[list[Property], Field(default_factory=list, validate_default=True)]
 
     @property
@@ -150,6 +162,19 @@ class Column(Strict):
         """Where one group of a number ends and the next, which holds the edge, begins; None where none are declared."""
         text = _custom(self.customProperties, "bands")
         return None if text is None else _edges(text)
+
+    @property
+    def population(self) -> Population | None:
+        """Whom the model will serve, by group of this column; None where the contract does not say."""
+        found = next((item for item in self.customProperties if item.property == "population"), None)
+        if found is None or isinstance(found.value, str):
+            return None
+        return Population(shares=found.value, source=found.description or "")
+
+    @property
+    def completeness(self) -> NullValues | None:
+        """How many values may be missing; None where the contract does not say."""
+        return self.quality[0] if self.quality else None
 
     @property
     def categories(self) -> list[str] | None:
@@ -172,7 +197,6 @@ class Column(Strict):
         return self.tags == [Role.PROTECTED]
 
     @property
-    @property
     def limits(self) -> tuple[float, float]:
         """Least and largest value of a number; of an integer they are whole numbers."""
         low, high = self.logicalTypeOptions.minimum, self.logicalTypeOptions.maximum
@@ -189,6 +213,7 @@ class Column(Strict):
             None if form is None else SchemaValidator(core_schema.str_schema(pattern=form)).isinstance_python
         )
 
+    @property
     def lengths(self) -> tuple[int | None, int | None]:
         """Bounds of a text's length; a key or subject is never longer than the store keeps."""
         longest = self.logicalTypeOptions.maxLength
@@ -239,6 +264,10 @@ class Column(Strict):
             for role in (Role.TIME, Role.LABEL_TIME)
             if role in tags and kind not in ("timestamp", None)
         ]
+        if Role.TARGET in tags and kind not in (*TASKS, None):
+            faults.append(
+                f"the target cannot be a {kind}: make it a boolean (classification), or a number or an integer (regression)"
+            )
         if Role.PROTECTED in tags:
             faults += [
                 f"the {role} cannot be protected: fairness is measured by what people are, not by the {role}"
@@ -266,6 +295,21 @@ class Column(Strict):
                 else f"{name}, which may be held for fairness alone: tag it `protected`, or leave it out"
             )
         return classification
+
+    @field_validator("logicalTypeOptions")
+    @classmethod
+    def _amount_has_a_range(cls, bounds: Range, info: ValidationInfo) -> Range:
+        """Errors of an amount are judged as a share of its range (``tremplin.target``)."""
+        amount = (
+            Role.TARGET in info.data.get("tags", [])
+            and TASKS.get(info.data.get("logicalType", "")) is Task.REGRESSION
+        )
+        if amount and (bounds.minimum is None or bounds.maximum is None or bounds.minimum == bounds.maximum):
+            raise ValueError(
+                f"the target {info.data.get('name')} is an amount: give it a `minimum` and a `maximum` that differ, since its "
+                "errors are judged as a share of that range; clip it in source.py where it may be beyond"
+            )
+        return bounds
 
     @field_validator("enum")
     @classmethod
@@ -302,6 +346,7 @@ class Column(Strict):
             )
         if bands is not None and not number:
             faults.append(f"{name} has `bands` and is no number")
+        faults += _population_faults(properties, info.data.get("enum"), bands, name)
         refuse(faults)
         return properties
 
@@ -311,4 +356,31 @@ def _edges(bands: str) -> list[float]:
 
 
 def _custom(properties: list[Property], name: str) -> str | None:
-    return next((item.value for item in properties if item.property == name), None)
+    found = (item.value for item in properties if item.property == name)
+    return next((value for value in found if isinstance(value, str)), None)
+
+
+def _population_faults(
+    properties: list[Property], enum: list[Category] | None, bands: str | None, name: str
+) -> list[str]:
+    """What is wrong with a declared population."""
+    declared = next((item for item in properties if item.property == "population"), None)
+    if declared is None or isinstance(declared.value, str):
+        return []
+    shares, faults = declared.value, []
+    if not declared.description:
+        faults.append(f"{name} declares a `population` without its source: write it in `description`")
+    if abs(sum(shares.values()) - 1) > WHOLE or min(shares.values(), default=0) < 0:
+        faults.append(f"{name}: the shares of its `population` add up to {sum(shares.values()):g}, not to 1")
+    known = [category.value for category in enum] if enum else band_names(_edges(bands)) if bands else None
+    strange = sorted(set(shares) - set(known)) if known else []
+    if strange:
+        faults.append(f"{name} has no group {', '.join(strange)}: its `population` names {', '.join(known or [])}")
+    return faults
+
+
+def band_names(edges: list[float]) -> list[str]:
+    """Names of the groups that ``edges`` cut a number into."""
+    said = [f"{edge:g}" for edge in edges]
+    between = [f"{low} to under {high}" for low, high in pairwise(said)]
+    return [f"under {said[0]}", *between, f"{said[-1]} and over"]

@@ -7,7 +7,7 @@ Every statistic here is a function of sums over blocks, so a thousand samples co
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+# Levels, by quantiles, that many different labels and scores are rounded to for the draws of a ranking (never for its value).
+LABEL_LEVELS, SCORE_LEVELS = 100, 200
 
 
 @dataclass(frozen=True)
@@ -79,16 +82,38 @@ def reweighted_difference(values: Floats, weights: Floats, blocks: Integers, how
 
 
 def auc(labels: Floats, scores: Floats) -> float:
-    """Area under the ROC curve, ties counted half (Mann-Whitney); NaN where one class is missing."""
+    """Of all pairs of rows with different labels, the share in which the higher one has the higher score, ties counted half.
+
+    Of yes or no the area under the ROC curve (Mann-Whitney), of amounts the concordance (Harrell et al. 1982, "Evaluating the
+    yield of medical tests", JAMA 247). NaN where all labels are the same.
+    """
+    if len(np.unique(labels)) > 2:
+        return _concordance(labels, scores)
     return float(
         areas(PairsByBlock.of(labels, scores, np.zeros(len(labels), dtype=np.int64), 1), np.ones((1, 1)))[0]
     )
 
 
+def _concordance(labels: Floats, scores: Floats) -> float:
+    """From Kendall's tau-b (1945), which counts the same pairs and divides by those without ties in labels and in scores."""
+    from scipy.stats import kendalltau
+
+    tau = kendalltau(labels, scores, method="asymptotic").statistic
+    if np.isnan(tau):  # every score is the same: each pair is a tie
+        return 0.5
+    return float((1 + tau * np.sqrt(_untied(scores) / _untied(labels))) / 2)
+
+
+def _untied(values: Floats) -> float:
+    """Pairs of different values."""
+    counts = np.unique(values, return_counts=True)[1].astype(np.float64)
+    return float((len(values) ** 2 - (counts**2).sum()) / 2)
+
+
 def auc_estimate(labels: Floats, scores: Floats, blocks: Integers, how: Bootstrap) -> Estimate:
     """The AUC with its interval; all of shape (n,)."""
     pairs = PairsByBlock.of(labels, scores, blocks, int(blocks.max()) + 1)
-    return _estimate(lambda w: areas(pairs, w), len(pairs.positives), how)
+    return _about(auc(labels, scores), _estimate(lambda w: areas(pairs, w), len(pairs.won), how))
 
 
 def auc_difference(
@@ -98,21 +123,35 @@ def auc_difference(
     count = int(blocks.max()) + 1
     whole = PairsByBlock.of(labels, scores, blocks, count)
     inside = PairsByBlock.of(labels[part], scores[part], blocks[part], count)
-    return _estimate(lambda w: areas(inside, w) - areas(whole, w), count, how)
+    found = _estimate(lambda w: areas(inside, w) - areas(whole, w), count, how)
+    return _about(auc(labels[part], scores[part]) - auc(labels, scores), found)
+
+
+def _about(value: float, found: Estimate) -> Estimate:
+    """The exact value, and the interval moved by what the levels of amounts had rounded off."""
+    moved = value - found.value if np.isfinite(value) else 0.0
+    return replace(found, value=value, low=found.low + moved, high=found.high + moved)
 
 
 @dataclass(frozen=True)
 class PairsByBlock:
-    """What the AUC of any weighting of blocks needs: won[i, j] pairs of a positive of block i above a negative of block j."""
+    """What the AUC of any weighting of blocks needs: pairs of a row of block i whose label is above that of a row of block j.
 
-    won: Floats  # shape (blocks, blocks); a tie counts half
-    positives: Floats  # shape (blocks,)
-    negatives: Floats  # shape (blocks,)
+    Each of shape (blocks, blocks).
+    """
+
+    won: Floats  # ... and whose score is above, too; a tie counts half
+    asked: Floats  # all of them
 
     @staticmethod
     def of(labels: Floats, scores: Floats, blocks: Integers, count: int) -> PairsByBlock:
-        """Count the pairs; labels 0 or 1, all of shape (n,)."""
-        positive = labels > 0
+        """Count the pairs, all of shape (n,): exactly where there are two labels, else by levels of labels and of scores."""
+        two = len(np.unique(labels)) <= 2
+        return (PairsByBlock._of_two if two else PairsByBlock._of_many)(labels, scores, blocks, count)
+
+    @staticmethod
+    def _of_two(labels: Floats, scores: Floats, blocks: Integers, count: int) -> PairsByBlock:
+        positive = labels > labels.min(initial=np.inf)
         won = np.zeros((count, count))
         order = np.argsort(blocks[positive], kind="stable")
         scores_of_positives, blocks_of_positives = scores[positive][order], blocks[positive][order]
@@ -122,19 +161,38 @@ class PairsByBlock:
                 below, scores_of_positives, "right"
             )
             won[:, block] = np.bincount(blocks_of_positives, weights=wins / 2, minlength=count)
-        return PairsByBlock(
-            won,
-            np.bincount(blocks[positive], minlength=count).astype(np.float64),
-            np.bincount(blocks[~positive], minlength=count).astype(np.float64),
-        )
+        positives, negatives = (np.bincount(blocks[side], minlength=count) for side in (positive, ~positive))
+        return PairsByBlock(won, np.outer(positives, negatives).astype(np.float64))
+
+    @staticmethod
+    def _of_many(labels: Floats, scores: Floats, blocks: Integers, count: int) -> PairsByBlock:
+        label, score = _levels(labels, LABEL_LEVELS), _levels(scores, SCORE_LEVELS)
+        shape = count, int(label.max()) + 1, int(score.max()) + 1
+        rows = np.zeros(shape)
+        np.add.at(rows, (blocks, label, score), 1)
+        lower = (
+            np.cumsum(rows, axis=1) - rows
+        )  # rows of a block with a label below that level, by level of score
+        beaten = np.cumsum(lower, axis=2) - lower / 2  # ... and with a score below
+        won = rows.reshape(count, -1) @ beaten.reshape(count, -1).T
+        return PairsByBlock(won, rows.sum(axis=2) @ lower.sum(axis=2).T)
 
 
 def areas(pairs: PairsByBlock, weights: Floats) -> Floats:
-    """ROC AUC in each weighting of the blocks, shape (weightings,); NaN where a class is missing."""
-    with np.errstate(invalid="ignore"):  # a sample without one of the classes has no AUC: NaN
-        won = np.einsum("si,ij,sj->s", weights, pairs.won, weights, optimize=True)
-        area: Floats = won / ((weights @ pairs.positives) * (weights @ pairs.negatives))
+    """AUC in each weighting of the blocks, shape (weightings,); NaN where all labels are the same."""
+    won, asked = (((weights @ counts) * weights).sum(axis=1) for counts in (pairs.won, pairs.asked))
+    with np.errstate(invalid="ignore"):  # a sample of one label alone has no AUC: NaN
+        area: Floats = won / asked
     return area
+
+
+def _levels(values: Floats, most: int) -> Integers:
+    """The rank of each value among the different ones, or among at most so many quantiles."""
+    different, ranks = np.unique(values, return_inverse=True)
+    if len(different) > most:
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, most + 1)[1:-1]))
+        ranks = np.searchsorted(edges, values, side="right")
+    return np.asarray(ranks, dtype=np.int64)
 
 
 def _estimate(statistic: Callable[[Floats], Floats], blocks: int, how: Bootstrap) -> Estimate:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
 from tremplin import strict_yaml
 from tremplin.column import Column, Role
+from tremplin.quality_rules import TableRule
 from tremplin.strict import Strict, refuse
+from tremplin.target import TASKS, Scale, Task
+
+Rule = TypeVar("Rule", bound=Strict)
 
 __all__ = ["Column", "Contract", "Role", "Strict", "contract_hash", "load_contract"]
 
@@ -29,6 +33,15 @@ class Table(Strict):
     description: str
     dataGranularityDescription: str
     properties: Annotated[list[Column], Field(min_length=1)]
+    quality: Annotated[list[TableRule], Field(default_factory=list)]
+
+    @field_validator("quality")
+    @classmethod
+    def _once(cls, rules: list[TableRule]) -> list[TableRule]:
+        names = [rule.implementation.check for rule in rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        refuse([f"there are two rules of {name}" for name in twice])
+        return rules
 
     @field_validator("properties")
     @classmethod
@@ -82,6 +95,11 @@ class Contract(Strict):
         """The column of that name; KeyError where there is none."""
         return next((c for c in self.columns if c.name == name), None) or _missing(name)
 
+    def rule(self, kind: type[Rule]) -> Rule | None:
+        """The limit that the contract sets for the table; None where it sets none."""
+        rules = (rule.implementation for rule in self.schema_[0].quality)
+        return next((rule for rule in rules if isinstance(rule, kind)), None)
+
     def with_role(self, role: Role) -> list[Column]:
         """Columns with that role, in the order of the file."""
         return [column for column in self.columns if role in column.tags]
@@ -103,6 +121,20 @@ class Contract(Strict):
     def target(self) -> str:
         """Name of the column that is predicted."""
         return self._one(Role.TARGET)
+
+    @property
+    def task(self) -> Task:
+        """What is predicted: yes or no, or an amount."""
+        return TASKS[self.column(self.target).logicalType]
+
+    @property
+    def scale(self) -> Scale:
+        """The range of the target, which turns labels and answers to the interval on which they are judged."""
+        bounds = self.column(self.target).logicalTypeOptions
+        if self.task is Task.CLASSIFICATION:
+            return Scale(0.0, 1.0)
+        assert bounds.minimum is not None and bounds.maximum is not None  # noqa: PT018  (the column was validated)
+        return Scale(bounds.minimum, bounds.maximum)
 
     @property
     def label_time(self) -> str:

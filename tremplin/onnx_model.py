@@ -17,10 +17,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from tremplin.contract import Contract
+from tremplin.target import Task
 
 
 class OnnxModel:
-    """``model.onnx``: one input of shape (n, 1) a feature, strings or float32; probabilities (n, 2) out."""
+    """``model.onnx``: one input of shape (n, 1) a feature, strings or float32; probabilities (n, 2) or amounts (n, 1) out."""
 
     def __init__(self, path: Path, contract: Contract, *, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
@@ -30,9 +31,10 @@ class OnnxModel:
         self.features = contract.features
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self._output = self._session.get_outputs()[-1].name  # the label comes first, the probabilities last
+        self._amounts = contract.task is Task.REGRESSION
 
     def score(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
-        """Probability of the target for each row.
+        """The answer for each row, in the target's own unit: a probability, or an amount within the contract's range.
 
         Args:
             columns: a sequence of n values for each feature of the contract; None or NaN where missing.
@@ -45,8 +47,8 @@ class OnnxModel:
             else:
                 texts = ["" if _missing(value) else str(value) for value in values]
                 feed[feature.name] = np.asarray(texts, dtype=object).reshape(-1, 1)
-        probabilities = self._session.run([self._output], feed)[0]
-        scores: NDArray[np.float64] = np.asarray(probabilities, dtype=np.float64)[:, 1]
+        answers = np.asarray(self._session.run([self._output], feed)[0], dtype=np.float64)
+        scores: NDArray[np.float64] = answers.ravel() if self._amounts else answers[:, 1]
         return scores
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tremplin import strict_yaml
-from tremplin.charter import Charter
+from tremplin.charter import FAIRNESS_MEASURES, AnyCharter
 from tremplin.contract import Contract, contract_hash, load_contract
 from tremplin.errors import ConfigurationError, Fault
 from tremplin.pilot_code import PilotCode
 from tremplin.pilot_file import Model, Monitoring, PilotFile
+from tremplin.target import Task
 
 __all__ = ["Model", "Monitoring", "Pilot", "PilotFile", "list_pilots", "load_pilot", "undecided"]
 
@@ -23,7 +24,7 @@ class Pilot(PilotCode):
     contract: Contract
 
     @property
-    def charter(self) -> Charter:
+    def charter(self) -> AnyCharter:
         """Phase 1: the charter."""
         return self.file.charter
 
@@ -56,7 +57,8 @@ def load_pilot(name: str, root: Path) -> Pilot:
         faults += error.faults
     if file and contract:
         faults += _contradictions(file, contract, folder)
-        faults += [Fault(folder / "pilot.yaml", None, said) for said in _cannot_be_judged(file, contract)]
+        said = [*_another_task(file, contract), *_cannot_be_judged(file, contract)]
+        faults += [Fault(folder / "pilot.yaml", None, sentence) for sentence in said]
     if faults or file is None or contract is None:
         raise ConfigurationError(faults)
     return Pilot(name, folder, file, contract)
@@ -92,6 +94,21 @@ def _contradictions(file: PilotFile, contract: Contract, folder: Path) -> list[F
     return faults
 
 
+def _another_task(file: PilotFile, contract: Contract) -> list[str]:
+    """The charter must say what errors cost of what the contract predicts."""
+    if file.charter.task is contract.task:
+        return []
+    target = f"the contract's target {contract.target} is"
+    if contract.task is Task.REGRESSION:
+        unit = "what each unit of the target costs by which an answer is too high or too low"
+        return [
+            f"{target} an amount: write `charter.costs` as currency, over and under ({unit}), and no `decision_threshold`"
+        ]
+    return [
+        f"{target} yes or no: write `charter.costs` as currency, false_alarm and missed, and a `charter.decision_threshold`"
+    ]
+
+
 def _cannot_be_judged(file: PilotFile, contract: Contract) -> list[str]:
     """What the gate is asked to look at and cannot, by the contract."""
     faults = _fairness_left_open(file, contract)
@@ -119,6 +136,10 @@ def _fairness_left_open(file: PilotFile, contract: Contract) -> list[str]:
             "`charter.fairness` must say which measures are limited and why, and `gate.fairness` the limits"
         )
         return [f"{marked}: {needed}"]
+    unknown = sorted({*chosen.limited, *settings.limits} - {*FAIRNESS_MEASURES[contract.task]})
+    if unknown:
+        known, named = ", ".join(FAIRNESS_MEASURES[contract.task]), ", ".join(unknown)
+        return [f"fairness of a {contract.task} is measured by {known}; {named} does not apply to it"]
     said, limited = (", ".join(sorted(names)) for names in (chosen.limited, settings.limits))
     faults = [] if said == limited else [f"`charter.fairness` limits {said}, and `gate.fairness` {limited}"]
     limited_by = {name for columns in settings.limits.values() for name in columns}

@@ -1,4 +1,9 @@
-"""``pilot.yaml``: the charter, and every number that changes a model or a decision."""
+"""``pilot.yaml``: the charter, and every number that changes a model or a decision.
+
+"Loss" is the mean squared error on the unit interval: the Brier score of probabilities, a share of the squared range of
+amounts. "AUC" is the share of pairs of rows with different outcomes that are ranked right, a tie counted half: the area under
+the ROC curve of yes or no, the concordance of amounts (Harrell et al. 1982, "Evaluating the yield of medical tests", JAMA 247).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from tremplin.charter import Charter, FairnessMeasure, Text
+from tremplin.charter import AnyCharter, FairnessMeasure, Text
 from tremplin.strict import Strict
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -55,7 +60,7 @@ class Coverage(Strict):
 
     segments: list[Annotated[list[str], Field(min_length=1)]]  # columns of a request, one or more a segment
     minimum_rows: Count  # of the evaluation, in a group
-    baseline_margin: Share  # Brier loss above the baseline's that is tolerated in a group
+    baseline_margin: Share  # loss above the baseline's that is tolerated in a group
     excluded_limit: Share  # of the evaluation rows: above it the model is for too few
 
 
@@ -87,22 +92,24 @@ class Gate(Strict):
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     bootstrap_samples: Annotated[int, Field(ge=200)]
-    baseline_margin: Share  # Brier skill over the baseline that the interval must clear
-    champion_margin: Share  # Brier loss against the champion that is still non-inferior
+    baseline_margin: (
+        Share  # skill (1 - loss / baseline's loss) over the baseline that the interval must clear
+    )
+    champion_margin: Share  # loss against the champion that is still non-inferior
     feature_auc_limit: Annotated[
         float, Field(gt=0.5, le=1)
     ]  # one feature alone: above it, too good to be true
     result_auc_limit: Annotated[float, Field(gt=0.5, le=1)]  # the model: above it, too good to be true
-    site_auc_drop: Share  # below the overall AUC, for a site
+    site_auc_drop: Share  # below the AUC over all rows, for a site
     site_minimum_rows: Count
-    calibration_limit: Share  # expected calibration error
-    parity_limit: Annotated[float, Field(gt=0)]  # largest |ONNX - trained pipeline| of a probability
+    calibration_limit: Share  # expected calibration error, on the unit interval
+    parity_limit: Annotated[float, Field(gt=0)]  # largest |ONNX - trained pipeline| on the unit interval
     near_duplicates_limit: Share  # of evaluation rows, beyond what repeats by nature
-    learning_curve_limit: Share  # Brier loss that twice the data would take away
-    missing_values_limit: Share  # Brier loss that a fault may add; the four of them
+    learning_curve_limit: Share  # loss that twice the data would take away
+    missing_values_limit: Share  # loss that a fault may add; the four of them
     unit_errors_limit: Share
     noise_limit: Share
-    previous_period_limit: Share  # Brier advantage over the baseline that may be lost
+    previous_period_limit: Share  # advantage in loss over the baseline that may be lost
     membership_limit: Annotated[float, Field(gt=0.5, le=1)]  # AUC of telling training rows from others
     smallest_group: Count  # training rows behind a leaf or category, where data is personal
     size_limit_mb: Annotated[float, Field(gt=0)]  # of model.onnx
@@ -120,9 +127,7 @@ class Rollout(Strict):
     waves: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]  # cumulative shares
     wave_days: Days
     minimum_outcomes: Count  # labelled answers of the challenger before a wave is judged
-    margin: Annotated[
-        float, Field(ge=0)
-    ]  # Brier loss against the champion on the same rows that is tolerated
+    margin: Annotated[float, Field(ge=0)]  # loss against the champion on the same rows that is tolerated
 
     @field_validator("waves")
     @classmethod
@@ -142,7 +147,7 @@ class Monitoring(Strict):
     drift_sample: Annotated[int, Field(ge=1000, le=100_000)]
     drift_threshold: Annotated[float, Field(gt=0)]  # PSI of a number, Jensen-Shannon distance of a category
     drift_share: Share  # of drifted columns: above it, the window drifts
-    auc_drop: Share  # below the evaluation: worse
+    auc_drop: Share  # AUC below the evaluation's: worse
     calibration_ratio: tuple[float, float]  # observed / expected positives: outside of it, worse
 
     @field_validator("calibration_ratio")
@@ -187,7 +192,7 @@ class Demo(Strict):
 class PilotFile(Strict):
     """``pilot.yaml``: if changing a value changes the model or a decision, it is here."""
 
-    charter: Charter
+    charter: AnyCharter
     data: Data
     model: Model
     gate: Gate

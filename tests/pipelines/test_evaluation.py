@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from pipelines import evaluation, modeling, preparation
-from pipelines.evaluation import whole
 from pipelines.ingestion import ingest
+from pipelines.measures import whole
 from tests.pipelines.lamp_town import AS_OF, Town, town
 from tremplin.comparison import Bootstrap, Floats
+from tremplin.target import Scale
 
 PNG = b"\x89PNG"
 
@@ -125,7 +126,7 @@ def test_decisions_and_costs_by_hand(evaluated: Town) -> None:
     labels: Floats = np.array([1, 1, 1, 0, 0, 0, 0, 0], dtype=np.float64)
     scores: Floats = np.array([0.9, 0.5, 0.1, 0.6, 0.2, 0.1, 0.1, 0.1])
     how = Bootstrap(samples=50, confidence=0.9, seed=1)
-    found = whole(labels, scores, np.arange(8), charter, how)
+    found = whole(labels, scores, np.arange(8), charter=charter, scale=Scale(0, 1), how=how)
     assert found["precision"]["value"] == found["recall"]["value"] == pytest.approx(2 / 3)
     assert found["cost_per_row"]["value"] == pytest.approx((30 + 60) / 8)
     assert found["saved_per_row_against_none"]["value"] == pytest.approx((3 * 60 - 90) / 8)

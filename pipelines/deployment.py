@@ -100,6 +100,7 @@ def make_release(
             verdict_hash=said["verdict_hash"],
             model_hash=said["model_hash"],
         ),
+        task=pilot.contract.task,
         decision_threshold=pilot.charter.decision_threshold,
         files={},
     )

@@ -19,6 +19,7 @@ from tremplin.comparison import Floats, days_of
 from tremplin.contract import Strict
 from tremplin.onnx_model import OnnxModel
 from tremplin.pilot import Pilot
+from tremplin.target import Task
 
 SMALLEST_STAKE = 1e-9  # where the charter tolerates no loss at all
 
@@ -29,7 +30,7 @@ class WaveVerdict(Strict):
     decision: Literal["proceed", "hold", "rollback"]
     outcomes: int  # labelled answers of the challenger
     days: int  # on which they arrived
-    difference: float | None  # Brier, challenger minus champion, mean of the days; None before the first
+    difference: float | None  # loss, challenger minus champion, mean of the days; None before the first
     interval: tuple[float, float] | None  # holds over all looks together
     margin: float
     reasons: list[str]
@@ -74,13 +75,13 @@ def judge_wave(
             margin=rules.margin,
             reasons=[said],
         )
-    blocks, briers = _compared(known, pilot, champion)
+    blocks, losses = _compared(known, pilot, champion)
     wrong = 1 - pilot.file.gate.confidence
     worse, fine = len(rules.waves) / wrong, 1 / wrong
     low, high = blocks.bounds(above=worse, below=fine)
     difference = float(blocks.mean.mean())
     measured = (
-        f"Brier {briers[0]:.4f} against {briers[1]:.4f} of the champion on the same rows: difference {difference:+.4f} "
+        f"{_in_words(losses, pilot)} of the champion on the same rows: difference {difference:+.4f} "
         f"[{low:+.4f}, {high:+.4f}] over {len(blocks.mean)} days of outcomes, margin {rules.margin:g}"
     )
     missing = _missing(len(known), open_days, pilot)
@@ -114,12 +115,29 @@ def _missing(outcomes: int, open_days: int, pilot: Pilot) -> str:
     return " and ".join(lacks)
 
 
+def _in_words(losses: tuple[float, float], pilot: Pilot) -> str:
+    """Both losses; of an amount in its own unit too, where a person can tell whether they matter."""
+    contract, (ours, theirs) = pilot.contract, losses
+    words = f"{contract.task.loss_name} {ours:.4f} against {theirs:.4f}"
+    if contract.task is Task.CLASSIFICATION:
+        return words
+    span = contract.scale.high - contract.scale.low
+    unit = contract.column(contract.target).unit
+    return (
+        f"{words} (root {span * ours**0.5:.4g} against {span * theirs**0.5:.4g}{f' {unit}' if unit else ''})"
+    )
+
+
 def _compared(rows: pd.DataFrame, pilot: Pilot, champion: OnnxModel) -> tuple[Blocks, tuple[float, float]]:
-    """Differences of Brier losses by day of arrival, with what each could have been; and both Brier scores over all rows."""
-    labels, ours = rows["label"].to_numpy(np.float64), rows["score"].to_numpy(np.float64)
+    """Differences of losses by day of arrival, with what each could have been; and both losses over all rows.
+
+    On the unit interval, (ours - y)^2 - (theirs - y)^2 is linear in the outcome y: it lies between what it is at 0 and at 1.
+    """
+    scale = pilot.contract.scale
     columns: dict[str, Any] = {feature.name: rows[feature.name].to_numpy() for feature in champion.features}
-    theirs = champion.score(columns)
-    if_not, if_so = ours**2 - theirs**2, (1 - ours) ** 2 - (1 - theirs) ** 2  # of a negative, of a positive
+    labels, ours = scale.to_unit(rows["label"]), scale.to_unit(rows["score"])
+    theirs = scale.to_unit(champion.score(columns))
+    at_0, at_1 = ours**2 - theirs**2, (1 - ours) ** 2 - (1 - theirs) ** 2
     days = days_of(rows["known_at"], pilot.file.data.timezone)
     counts = np.bincount(days)
 
@@ -127,9 +145,9 @@ def _compared(rows: pd.DataFrame, pilot: Pilot, champion: OnnxModel) -> tuple[Bl
         return np.asarray(np.bincount(days, weights=values) / counts, dtype=np.float64)
 
     blocks = Blocks(
-        by_day(np.where(labels > 0, if_so, if_not)),
-        by_day(np.minimum(if_so, if_not)),
-        by_day(np.maximum(if_so, if_not)),
+        by_day((1 - labels) * at_0 + labels * at_1),
+        by_day(np.minimum(at_1, at_0)),
+        by_day(np.maximum(at_1, at_0)),
         max(pilot.file.rollout.margin, SMALLEST_STAKE),
     )
     return blocks, (float(np.mean((ours - labels) ** 2)), float(np.mean((theirs - labels) ** 2)))

@@ -15,10 +15,11 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from serving.answers import Prediction, Predictions
 from serving.docs import add_docs_page, openapi
 from serving.live_watch import LiveWatch
 from serving.metrics import Metrics, MetricsMiddleware
-from serving.predicting import Prediction, Predictions, predict
+from serving.predicting import predict
 from serving.problems import Problem, of_routing
 from serving.request_body import MAX_BYTES
 from serving.unforeseen import UnforeseenMiddleware

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from serving.answers import described
 from serving.live_watch import State
 from serving.request_model import MAX_ROWS, example
 
@@ -29,7 +30,11 @@ def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
     document["info"]["title"] = f"{contract.name} ({state.champion.release.manifest.pilot})"
     document["info"]["description"] = contract.description.usage
     row = state.champion.row.json_schema(ref_template="#/components/schemas/{model}")
-    document.setdefault("components", {}).setdefault("schemas", {})["Row"] = row
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Row"] = row
+    answer, more = schemas["Prediction"], described(contract)
+    answer["properties"] |= more
+    answer["required"] += list(more)
     many = {"type": "array", "items": {"$ref": REFERENCE}, "minItems": 1, "maxItems": MAX_ROWS}
     rows = {
         "type": "object",

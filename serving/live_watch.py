@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.metrics import Metrics
-from serving.releases import Servable, open_servable, same_rows
+from serving.releases import Servable, interchangeable, open_servable
 from tremplin.errors import TremplinError
 from tremplin.live import Live, change, current
 from tremplin.settings import Settings
@@ -132,7 +132,7 @@ class LiveWatch:
                     raise
                 log.warning("%s It answers nobody now, so the rest goes on.", error)
         for identity in answering:
-            same_rows(releases[live.champion], releases[identity])
+            interchangeable(releases[live.champion], releases[identity])
         return State(version, live, releases)
 
     def _from_cache(self) -> None:

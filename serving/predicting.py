@@ -8,42 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, Field
 from sqlalchemy.engine import Engine
 
+from serving.answers import AMOUNT, said
 from serving.live_watch import State
 from serving.metrics import Metrics
 from serving.prediction_log import write
 from serving.problems import Problem
 from serving.request_body import read_rows
 from serving.request_model import Row
-
-
-class Prediction(BaseModel):
-    """The answer to one row."""
-
-    prediction_id: str = Field(description="names this answer in the log; `tremplin trace` follows it")
-    key: str = Field(description="the row's key")
-    score: float | None = Field(
-        description="probability of the target; null where the row is excluded", ge=0, le=1
-    )
-    decision: bool | None = Field(
-        description="whether the score reaches the release's threshold; null where the row is excluded"
-    )
-    excluded: str | None = Field(
-        description="why the release does not answer such a row: the group it was not proven on; null where it answers"
-    )
-    release: str = Field(description="the release that answered")
-    cohort: str = Field(
-        description="champion or challenger; a subject stays in its cohort for a whole rollout"
-    )
-    out_of_range: list[str] = Field(description="features whose value is outside of what training saw")
-
-
-class Predictions(BaseModel):
-    """The answers to many rows, in their order."""
-
-    predictions: list[Prediction]
 
 
 def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict[str, Any]:
@@ -80,8 +53,8 @@ def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict
             "subject": subject,
             "event_time": row[time],
             "received_at": received,
-            "score": answer["score"],
-            "decision": answer["decision"],
+            "score": answer[AMOUNT] if AMOUNT in answer else answer["score"],
+            "decision": answer.get("decision"),
             "excluded": answer["excluded"],
             "row": row,
         }
@@ -123,8 +96,7 @@ def _score(
         {
             "prediction_id": prediction_id(moment),
             "key": key,
-            "score": None if found else score,
-            "decision": None if found else score >= threshold,
+            **said(None if found else score, threshold),
             "excluded": found[1] if found else None,
             "release": servable.id,
             "cohort": cohort,

@@ -17,7 +17,7 @@ from tremplin.errors import ReleaseRefused, TremplinError
 from tremplin.onnx_model import OnnxModel
 from tremplin.release import Release, open_release
 
-SMOKE_TOLERANCE = 1e-6  # of a probability: the same model, run here
+SMOKE_TOLERANCE = 1e-6  # of a probability, or of the largest amount: the same model, run here in float32
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
         )
     try:
         contract = load_contract(path / "contract.yaml")
+        _same_task(release, contract)
         profile = json.loads((path / "profile.json").read_bytes())
         model = OnnxModel(path / "model.onnx", contract)
         row, batch = row_adapter(contract), batch_adapter(contract)
@@ -75,7 +76,7 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
         categories = {name: frozenset(values) for name, values in profile["categories"].items()}
         segments = TypeAdapter(list[Segment]).validate_python(profile["coverage"])
         coverage = Coverage(segments, {column.name: column for column in contract.request_columns})
-        _smoke(path, model, profile["smoke"]["rows"], profile["smoke"]["scores"])
+        _smoke(path, model, contract, profile["smoke"])
     except ReleaseRefused:
         raise
     except Exception as error:  # whatever a library says of a file that is signed and yet not fit to serve
@@ -86,12 +87,20 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
     return Servable(release, contract, row, batch, blank, model, ranges, categories, segments, coverage)
 
 
-def _smoke(path: Path, model: OnnxModel, rows: list[dict[str, Any]], scores: list[float]) -> None:
+def _same_task(release: Release, contract: Contract) -> None:
+    said = release.manifest.task
+    if said is not contract.task:
+        raise ReleaseRefused(
+            f"Release {release.path}: release.json says {said}, its contract {contract.task}. Make it again."
+        )
+
+
+def _smoke(path: Path, model: OnnxModel, contract: Contract, smoke: dict[str, Any]) -> None:
+    rows: list[Row] = smoke["rows"]
+    scores = np.asarray(smoke["scores"], dtype=np.float64)
     columns = {feature.name: [row.get(feature.name) for row in rows] for feature in model.features}
-    difference = float(
-        np.max(np.abs(model.score(columns) - np.asarray(scores, dtype=np.float64)), initial=0.0)
-    )
-    if not rows or not difference <= SMOKE_TOLERANCE:
+    difference = float(np.max(np.abs(model.score(columns) - scores), initial=0.0))
+    if not rows or not difference <= SMOKE_TOLERANCE * contract.scale.largest:
         raise ReleaseRefused(
             f"Release {path}: its model gives other scores here than where it was made (by {difference:.2g} on "
             f"{len(rows)} smoke rows). Use the ONNX Runtime of the lock."
@@ -104,12 +113,18 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     return float(below), float(np.nextafter(np.float32(high), np.float32(np.inf)))
 
 
-def same_rows(champion: Servable, challenger: Servable) -> None:
-    """A challenger answers rows that callers write by the champion's contract.
+def interchangeable(champion: Servable, challenger: Servable) -> None:
+    """A challenger answers rows that callers write by the champion's contract, and what they asked.
 
     Raises:
-        TremplinError: it needs a column that the champion's contract does not have.
+        TremplinError: it answers something else, or needs a column that the champion's contract does not have.
     """
+    asked, answered = (_question(servable.contract) for servable in (champion, challenger))
+    if asked != answered:
+        raise TremplinError(
+            f"The challenger {challenger.id} answers {answered}, and callers of the champion {champion.id} ask for {asked}. "
+            "Make a champion with the new contract first."
+        )
     known = {column.name for column in champion.contract.request_columns}
     needed = [feature.name for feature in challenger.contract.features]
     needed += [name for segment in challenger.segments for name in segment.columns if name not in needed]
@@ -119,3 +134,10 @@ def same_rows(champion: Servable, challenger: Servable) -> None:
             f"The challenger {challenger.id} needs {', '.join(missing)}, which callers of the champion {champion.id} do not "
             "send. Make a champion with the new contract first."
         )
+
+
+def _question(contract: Contract) -> str:
+    """What is predicted, in words that differ where a caller would read an answer wrongly."""
+    target = contract.column(contract.target)
+    unit = f" in {target.unit}" if target.unit else ""
+    return f"{target.name} ({contract.task}{unit})"

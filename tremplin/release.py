@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from tremplin.contract import Strict
 from tremplin.errors import ReleaseRefused, TremplinError
+from tremplin.target import Task
 
 MANIFEST = "release.json"
 SIGNATURE = "release.json.sig"
@@ -51,8 +52,15 @@ class Manifest(Strict):
     lock_hash: str
     verdict_hash: str
     go_no_go: GoNoGo
-    decision_threshold: float
+    task: Task = Task.CLASSIFICATION  # releases from before amounts do not say it
+    decision_threshold: float | None  # of a probability; an amount has none
     files: dict[str, str]  # relative path -> SHA-256
+
+    @model_validator(mode="after")
+    def _decides_or_measures(self) -> Self:
+        if (self.task is Task.CLASSIFICATION) is (self.decision_threshold is None):
+            raise ValueError(f"a {self.task} with the decision_threshold {self.decision_threshold}")
+        return self
 
 
 @dataclass(frozen=True)

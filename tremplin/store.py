@@ -51,8 +51,8 @@ predictions = sa.Table(
     sa.Column("subject", sa.String(128)),
     sa.Column("event_time", UtcDateTime, nullable=False),  # the contract's time: windows are cut on it
     sa.Column("received_at", UtcDateTime, nullable=False),
-    sa.Column("score", sa.Float(53)),  # probability of the target; none where the row was excluded
-    sa.Column("decision", sa.Boolean),  # score at or above the release's threshold
+    sa.Column("score", sa.Float(53)),  # a probability, or an amount; none where the row was excluded
+    sa.Column("decision", sa.Boolean),  # probability at or above the release's threshold; none of an amount
     sa.Column("excluded", sa.Text),  # why the release does not answer such a row; none where it did
     sa.Column("row", sa.JSON, nullable=False),  # the request's columns, as validated
     sa.Index("predictions_by_time", "pilot", "event_time"),

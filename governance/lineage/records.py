@@ -18,13 +18,14 @@ from tremplin.coverage import Coverage, Segment
 from tremplin.release import Release
 from tremplin.store import outcomes
 
-CLOSE = 1e-6  # of a probability: the server may compute with another library than ONNX Runtime
+CLOSE = 1e-6  # of a probability, or of the largest amount: the server may run on another processor
 
 
 def answered(prediction: dict[str, Any], release: Release | None) -> Link:
     """The logged answer, scored again from its row; without its release it cannot be."""
     reason, score = prediction["excluded"], prediction["score"]
-    value = f"{prediction['key']}: " + (reason or f"{score:.4f}, {prediction['decision']}")
+    decided = "" if prediction["decision"] is None else f", {prediction['decision']}"
+    value = f"{prediction['key']}: " + (reason or f"{score:.6g}{decided}")
     if release is None:
         return Link(
             name="prediction",
@@ -44,9 +45,11 @@ def answered(prediction: dict[str, Any], release: Release | None) -> Link:
         same = score is None and prediction["decision"] is None
         detail = "the logged row, looked up again in what the release covers"
     else:
-        decision = score is not None and score >= release.manifest.decision_threshold
-        same = score is not None and abs(again - score) <= CLOSE and decision == prediction["decision"]
-        detail = f"the logged row, scored again with the release: {again:.4f}"
+        threshold = release.manifest.decision_threshold
+        decision = None if threshold is None else score is not None and score >= threshold
+        close = score is not None and abs(again - score) <= CLOSE * contract.scale.largest
+        same = close and decision == prediction["decision"]
+        detail = f"the logged row, scored again with the release: {again:.6g}"
     differing += [] if same else ["score"]
     if differing:
         detail += f"; not what was logged: {', '.join(differing)}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from serving.releases import open_servable, same_rows
+from serving.releases import interchangeable, open_servable
 from tremplin.contract import Contract
 from tremplin.errors import ReleaseRefused, TremplinError
 from tremplin.release import make_keys
@@ -127,7 +127,7 @@ def test_a_signed_release_that_cannot_be_served_is_refused(
 
 def test_a_challenger_must_do_with_what_callers_send(release_factory: Any, tmp_path: Path) -> None:
     challenger = open_servable(tmp_path, release_factory(tmp_path).id, release_factory.public_key, "flights")
-    same_rows(challenger, challenger)
+    interchangeable(challenger, challenger)
     content = challenger.contract.model_dump(mode="json", by_alias=True)
     table = content["schema"][0]
     table["properties"] = [
@@ -135,4 +135,4 @@ def test_a_challenger_must_do_with_what_callers_send(release_factory: Any, tmp_p
     ]
     older = replace(challenger, contract=Contract.model_validate(content))
     with pytest.raises(TremplinError, match="needs seats, visib, which callers of the champion"):
-        same_rows(older, challenger)
+        interchangeable(older, challenger)

@@ -31,6 +31,15 @@ def wilson(successes: int, rows: int, confidence: float) -> Estimate:
     return Estimate(share, middle - half, middle + half)
 
 
+def mean_estimate(values: Floats, confidence: float) -> Estimate:
+    """A mean with its normal interval; NaN, and no bounds, where there are fewer than two values."""
+    if len(values) < 2:
+        return Estimate(float("nan"), -np.inf, np.inf)
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * float(values.std(ddof=1)) / len(values) ** 0.5
+    mean = float(values.mean())
+    return Estimate(mean, mean - half, mean + half)
+
+
 class Draws:
     """A bootstrap of days that several scores of the same rows share, so that their differences are paired.
 

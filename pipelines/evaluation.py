@@ -177,9 +177,11 @@ def stage(pilot: Pilot, paths: Paths) -> None:
     }
     write_json(paths.report(5, "evaluation"), evidence)
     write_whole(paths.reports / "evaluation.parquet", table_bytes(table(scored, contract)))
-    evaluation_plots(
-        scored.labels, scored.scores, scored.baseline, evidence, paths.reports / "plots" / "evaluation"
+    labels, scores, baseline = (
+        contract.scale.from_unit(values) for values in (scored.labels, scored.scores, scored.baseline)
     )
+    folder = paths.reports / "plots" / "evaluation"
+    evaluation_plots(labels, scores, baseline, evidence=evidence, contract=contract, folder=folder)
 
 
 def _winner(paths: Paths) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from tremplin.contract import Contract
 from tremplin.errors import TremplinError
 from tremplin.pilot import Pilot
+from tremplin.target import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,9 @@ MADE_UP = 499  # rows to try a conversion on; prime, so that strides differ
 
 def export_onnx(pipeline: Any, contract: Contract, name: str = "the estimator") -> bytes:
     """The fitted ``Pipeline`` as a model with one input of shape (n, 1) a feature: strings, or float32.
+
+    Out come label and probabilities (n, 2), or amounts (n, 1) in the target's unit, held within the contract's range: what is
+    served is what was judged, and never a value that the contract calls impossible.
 
     ``name`` is what a refusal calls the estimator.
 
@@ -41,9 +45,13 @@ def export_onnx(pipeline: Any, contract: Contract, name: str = "the estimator") 
         # estimator that picks columns by number would not convert.
         first = _convert("features.py: the transformer", features, inputs)
         width = estimator.n_features_in_
+        # Probabilities as an array, not as a list of dictionaries.
+        options = {"zipmap": False} if contract.task is Task.CLASSIFICATION else {}
         second = _convert(
-            f"model.py: {name}", estimator, [("features", FloatTensorType([None, width]))], zipmap=False
+            f"model.py: {name}", estimator, [("features", FloatTensorType([None, width]))], **options
         )
+        if contract.task is Task.REGRESSION:
+            _hold_within(second, contract)
         model = onnx.compose.merge_models(
             onnx.compose.add_prefix(first, "features/", rename_inputs=False),
             onnx.compose.add_prefix(second, "estimator/", rename_inputs=False, rename_outputs=False),
@@ -65,7 +73,7 @@ def check_convertible(pilot: Pilot) -> None:
     from tremplin.frame import model_frame
 
     frame = model_frame(_made_up(pilot.contract), pilot.contract)
-    labels = np.resize([0.0, 1.0], len(frame))
+    labels = np.resize([0.0, 1.0], len(frame))  # on the unit interval: both ends of an amount's range
     for name in ("baseline", *pilot.file.model.candidates):
         try:
             fitted = fit(pilot, pilot.file.model, name, frame, labels)
@@ -99,6 +107,21 @@ def _made_up(contract: Contract) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _hold_within(model: Any, contract: Contract) -> None:
+    """The amounts become the one output, ``amount``, none below or above the contract's range."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    bounds = {"low": contract.scale.low, "high": contract.scale.high}
+    for end, value in bounds.items():
+        model.graph.initializer.append(
+            numpy_helper.from_array(np.array(value, dtype=np.float32), f"range_{end}")
+        )
+    amounts = model.graph.output[-1].name
+    model.graph.node.append(helper.make_node("Clip", [amounts, "range_low", "range_high"], ["amount"]))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("amount", TensorProto.FLOAT, [None, 1]))
+
+
 def _convert(step: str, fitted: Any, inputs: list[tuple[str, Any]], **options: bool) -> Any:
     from skl2onnx import convert_sklearn
 
@@ -124,17 +147,26 @@ def _declare_opset(model: Any) -> None:
 
 
 def _register_lightgbm() -> None:
-    from lightgbm import LGBMClassifier
+    from lightgbm import LGBMClassifier, LGBMRegressor
     from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
     from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        convert_lightgbm(scope, operator, _ThresholdsBelow(container))
 
     update_registered_converter(
         LGBMClassifier,
         "LightGbmLGBMClassifier",
         calculate_linear_classifier_output_shapes,
-        lambda scope, operator, container: convert_lightgbm(scope, operator, _ThresholdsBelow(container)),
+        convert,
         options={"nocl": [True, False], "zipmap": [True, False, "columns"]},
+    )
+    update_registered_converter(
+        LGBMRegressor, "LightGbmLGBMRegressor", calculate_linear_regressor_output_shapes, convert
     )
 
 

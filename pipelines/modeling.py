@@ -2,8 +2,9 @@
 
 Requirement: the simplest model that predicts later weeks best, reproducible to the byte, and exported as it was fitted.
 Risk: choosing by luck, by complexity or by rows from the future; a model that cannot be served.
-Quality method: folds are expanding windows, purged like the evaluation; Brier score, a strictly proper score (Gneiting and
-Raftery 2007); the one-standard-error rule prefers the candidate listed earlier (Breiman et al. 1984, 3.4.3).
+Quality method: folds are expanding windows, purged like the evaluation; squared error: of probabilities the Brier score, which is
+strictly proper (Gneiting and Raftery 2007), of amounts the loss that the mean minimises (Gneiting 2011); the one-standard-error
+rule prefers the candidate listed earlier (Breiman et al. 1984, 3.4.3).
 Evidence: ``4-modeling.json``.
 """
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from pipelines.exporting import export_onnx
-from pipelines.fitting import brier, fit, labels_of
+from pipelines.fitting import brier, fit, labels_of, predict
 from pipelines.profiling import profile, reference_sample
 from pipelines.stages import progress, read_table, run, table_bytes, write_json, write_whole
 from tremplin.contract import Contract
@@ -50,19 +51,19 @@ def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
     frame, labels = model_frame(rows, contract), labels_of(rows, contract)
     folds = list(time_folds(rows, contract, count=settings.folds, timezone=pilot.file.data.timezone))
 
-    def later_brier(name: str, fold: tuple[NDArray[np.intp], NDArray[np.intp]]) -> float:
+    def later_loss(name: str, fold: tuple[NDArray[np.intp], NDArray[np.intp]]) -> float:
         known, later = fold
         fitted = fit(pilot, settings, name, frame.iloc[known], labels[known])
-        return brier(labels[later], fitted.predict_proba(frame.iloc[later])[:, 1])
+        return brier(labels[later], contract.scale.to_unit(predict(fitted, frame.iloc[later], contract)))
 
     scores: dict[str, list[float]] = {}
     with ThreadPoolExecutor(settings.threads) as pool:
         final_baseline = pool.submit(fit, pilot, settings, "baseline", frame, labels)
         names = ("baseline", *settings.candidates)
-        started = {name: [pool.submit(later_brier, name, fold) for fold in folds] for name in names}
+        started = {name: [pool.submit(later_loss, name, fold) for fold in folds] for name in names}
         for name, parts in started.items():
             scores[name] = [part.result() for part in parts]
-            progress(f"{name}: Brier {np.mean(scores[name]):.4f} over {len(folds)} folds")
+            progress(f"{name}: {contract.task.loss_name} {np.mean(scores[name]):.4f} over {len(folds)} folds")
         baseline = final_baseline.result()
     winner = choose({name: scores[name] for name in settings.candidates})
     pipeline = fit(pilot, settings, winner, frame, labels)
@@ -72,7 +73,11 @@ def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
         "rows": len(rows),
         "folds": [_fold(rows, contract, known, later) for known, later in folds],
         "cross_validation": {
-            name: {"brier": found, "mean": float(np.mean(found)), "standard_error": _standard_error(found)}
+            name: {
+                contract.task.loss: found,
+                "mean": float(np.mean(found)),
+                "standard_error": _standard_error(found),
+            }
             for name, found in scores.items()
         },
     }

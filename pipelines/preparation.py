@@ -20,6 +20,7 @@ from tremplin.contract import Contract
 from tremplin.errors import TremplinError
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
+from tremplin.target import Task
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def prepare(rows: pd.DataFrame, contract: Contract, *, evaluation_days: int, tim
     """Cut the snapshot ``evaluation_days`` before the end of its last day.
 
     Raises:
-        TremplinError: a part is empty, or has only one class.
+        TremplinError: a part is empty, or has only one value of the target.
     """
     time, known_at, target = contract.time, contract.label_time, contract.target
     end = rows[time].max().tz_convert(timezone).normalize() + pd.Timedelta(days=1)
@@ -48,7 +49,7 @@ def prepare(rows: pd.DataFrame, contract: Contract, *, evaluation_days: int, tim
     for name, part in (("training", train), ("evaluation", evaluation)):
         if part[target].nunique() < 2:
             raise TremplinError(
-                f"The {name} rows ({len(part):,}; cut at {cut:%Y-%m-%d %H:%M} UTC) do not hold both values of {target}. "
+                f"The {name} rows ({len(part):,}; cut at {cut:%Y-%m-%d %H:%M} UTC) do not hold two values of {target}. "
                 "Widen data.window_days or data.evaluation_days in pilot.yaml, or check the source."
             )
     evidence = {
@@ -72,10 +73,13 @@ def prepare(rows: pd.DataFrame, contract: Contract, *, evaluation_days: int, tim
 
 def _part(rows: pd.DataFrame, contract: Contract) -> dict[str, Any]:
     label = rows[contract.target].astype(float)
+    if contract.task is Task.CLASSIFICATION:
+        target = {"positives": int(label.sum()), "rate": float(label.mean())}
+    else:
+        target = {"mean": float(label.mean()), "minimum": float(label.min()), "maximum": float(label.max())}
     return {
         "rows": len(rows),
-        "positives": int(label.sum()),
-        "rate": float(label.mean()),
+        **target,
         "first": rows[contract.time].iloc[0].isoformat(),
         "last": rows[contract.time].iloc[-1].isoformat(),
         "labels_known_until": rows[contract.label_time].max().isoformat(),

@@ -2,24 +2,27 @@
 
 Requirement: completeness, ranges, labels and freshness are known, by site and by month.
 Risk: a hole, a shift of meaning, labels missing where it matters, a feature that gives the answer away.
-Quality method: shares with Wilson intervals; each feature alone is measured on days it was not fitted on.
+Quality method: shares with Wilson intervals, means with normal ones; each feature alone is measured on days it was not fitted on.
 Evidence: ``2-understanding.json``, ``plots/understanding/``.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipelines.draws import wilson
+from pipelines.draws import mean_estimate, wilson
 from pipelines.stages import read_table, run, write_json
 from tremplin.comparison import auc, days_of
 from tremplin.contract import Column, Contract
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
+from tremplin.target import Task
 
 QUANTILES = 50  # bins of a number when it is measured alone
 COMMON = 20  # values of a category that are listed
@@ -34,6 +37,7 @@ def understand(rows: pd.DataFrame, contract: Contract, *, timezone: str, confide
     never = target.isna() & (time + lag < time.max())
     months = time.dt.tz_convert(timezone).dt.tz_localize(None).dt.to_period("M")
     sites = rows[contract.site] if contract.site else pd.Series("all", index=rows.index)
+    groups = partial(_groups, task=contract.task, confidence=confidence)
     return {
         "rows": len(rows),
         "first": time.min().isoformat(),
@@ -47,10 +51,10 @@ def understand(rows: pd.DataFrame, contract: Contract, *, timezone: str, confide
         "same_features_and_time": int(
             rows.duplicated([contract.time, *(feature.name for feature in contract.features)]).sum()
         ),
-        "by_month": _groups(target, never, months, confidence),
-        "by_site": _groups(target, never, sites, confidence),
+        "by_month": groups(target, never, months),
+        "by_site": groups(target, never, sites),
         "by_site_and_month": {
-            str(site): _groups(target[part], never[part], months[part], confidence)
+            str(site): groups(target[part], never[part], months[part])
             for site, part in rows.groupby(sites).groups.items()
         },
         "columns": {column.name: _column(rows[column.name], column) for column in contract.columns},
@@ -59,11 +63,11 @@ def understand(rows: pd.DataFrame, contract: Contract, *, timezone: str, confide
 
 
 def feature_auc(labelled: pd.DataFrame, contract: Contract, *, timezone: str) -> dict[str, float | None]:
-    """ROC AUC of each feature alone, in [.5, 1] but for noise.
+    """AUC (of amounts, concordance) of each feature alone, in [.5, 1] but for noise.
 
-    The feature is cut into bins (missing is one), its score is the rate of the target in the bin. Rates of odd days score
-    even days and the other way round, so that many categories do not look good by memory. Unlike the AUC of the raw
-    value this also finds an answer that hides in a missing value or in the middle of a range.
+    The feature is cut into bins (missing is one), its score is the rate (or mean) of the target in the bin. Rates of odd days
+    score even days and the other way round, so that many categories do not look good by memory. Unlike the AUC of the raw value
+    this also finds an answer that hides in a missing value or in the middle of a range.
     """
     if labelled.empty:
         return {feature.name: None for feature in contract.features}
@@ -92,7 +96,7 @@ def _bins(values: pd.Series, feature: Column) -> NDArray[np.intp]:
 def _rates(
     bins: NDArray[np.intp], labels: NDArray[np.float64], known: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """The rate of the target in each row's bin, by the ``known`` rows alone, drawn to the mean as if by ten rows."""
+    """The rate or mean of the target in each row's bin, by the ``known`` rows alone, drawn to the mean as if by ten rows."""
     count = int(bins.max()) + 1
     mean = labels[known].mean() if known.any() else 0.5
     rows = np.bincount(bins[known], minlength=count)
@@ -102,20 +106,25 @@ def _rates(
     return rates[bins]
 
 
-def _groups(target: pd.Series, never: pd.Series, by: pd.Series, confidence: float) -> dict[str, Any]:
-    table = pd.DataFrame(
-        {"rows": 1, "labelled": target.notna(), "never": never, "positive": target.eq(True).fillna(False)}
-    )
-    found = {}
-    for name, counts in table.astype("int64").groupby(by).sum().iterrows():
-        rate = wilson(counts["positive"], counts["labelled"], confidence)
-        found[str(name)] = {
-            "rows": counts["rows"],
-            "labelled": counts["labelled"],
-            "never_labelled_share": counts["never"] / counts["rows"],
-            "rate": {"value": rate.value, "low": rate.low, "high": rate.high},
-        }
-    return found
+def _groups(
+    target: pd.Series, never: pd.Series, by: pd.Series, *, task: Task, confidence: float
+) -> dict[str, Any]:
+    table = pd.DataFrame({"target": target.astype("Float64"), "never": never}).groupby(by)
+    return {str(name): _group(part, task, confidence) for name, part in table}
+
+
+def _group(rows: pd.DataFrame, task: Task, confidence: float) -> dict[str, Any]:
+    known = rows["target"].dropna().to_numpy("float64")
+    if task is Task.CLASSIFICATION:
+        told = {"rate": asdict(wilson(int(known.sum()), len(known), confidence))}
+    else:
+        told = {"mean": asdict(mean_estimate(known, confidence))}
+    return {
+        "rows": len(rows),
+        "labelled": len(known),
+        "never_labelled_share": float(rows["never"].mean()),
+        **told,
+    }
 
 
 def _column(values: pd.Series, column: Column) -> dict[str, Any]:
@@ -142,14 +151,14 @@ def _column(values: pd.Series, column: Column) -> dict[str, Any]:
 
 def stage(pilot: Pilot, paths: Paths) -> None:
     """Files in, files out."""
-    from pipelines.plots import rate_by_month
+    from pipelines.plots import target_by_month
 
     rows = read_table(paths.snapshot)
     evidence = understand(
         rows, pilot.contract, timezone=pilot.file.data.timezone, confidence=pilot.file.gate.confidence
     )
     write_json(paths.report(2, "understanding"), evidence)
-    rate_by_month(evidence["by_site_and_month"], pilot.contract, paths.reports / "plots" / "understanding")
+    target_by_month(evidence["by_site_and_month"], pilot.contract, paths.reports / "plots" / "understanding")
 
 
 if __name__ == "__main__":

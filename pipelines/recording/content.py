@@ -15,11 +15,14 @@ from tremplin.lock import md5_by_dvc
 from tremplin.onnx_model import OnnxModel
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
+from tremplin.target import Task
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.types import ColSpec, TensorSpec
 
+# Name of the model's output in the signature.
+ANSWERS = {Task.CLASSIFICATION: "probability", Task.REGRESSION: "amount"}
 WARM, MEASURED = 20, 200  # calls before and while latency is measured: the median of 200 is steady within 5 %
 
 
@@ -27,8 +30,12 @@ def parameters(pilot: Pilot, paths: Paths) -> dict[str, str]:
     """The sections of ``pilot.yaml`` that made the model, flat, and the candidate that was chosen."""
     modeling = json.loads(paths.report(4, "modeling").read_text("utf-8"))
     sections = pilot.file.model_dump(mode="json", include={"data", "model"})
-    threshold = pilot.charter.decision_threshold
-    flat = dict(_flat(sections)) | {"charter.decision_threshold": threshold, "winner": modeling["winner"]}
+    charter = pilot.charter
+    if charter.decision_threshold is None:
+        decided = {f"charter.costs.{side}": value for side, value in charter.costs}
+    else:
+        decided = {"charter.decision_threshold": charter.decision_threshold}
+    flat = {**dict(_flat(sections)), **decided, "task": pilot.contract.task, "winner": modeling["winner"]}
     return {key: str(value) for key, value in flat.items()}
 
 
@@ -94,7 +101,9 @@ def log_model(run_id: str, pilot: Pilot, paths: Paths) -> None:
         ColSpec(DataType.float if feature.numeric else DataType.string, feature.name)
         for feature in pilot.contract.features
     ]
-    signature = ModelSignature(Schema(inputs), Schema([ColSpec(DataType.double, "probability")]))
+    signature = ModelSignature(
+        Schema(inputs), Schema([ColSpec(DataType.double, ANSWERS[pilot.contract.task])])
+    )
     with mlflow.start_run(run_id=run_id):
         mlflow.onnx.log_model(
             onnx.load(paths.model / "model.onnx"),

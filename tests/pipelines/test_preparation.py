@@ -61,7 +61,7 @@ def test_the_order_of_the_snapshot_does_not_matter() -> None:
 def test_a_part_with_one_class_is_refused() -> None:
     rows = lamps()
     late = rows["morning"] > pd.Timestamp("2024-04-01", tz="UTC")
-    with pytest.raises(TremplinError, match=r"The evaluation rows \(1,1\d\d; cut at .*both values of failed"):
+    with pytest.raises(TremplinError, match=r"The evaluation rows \(1,1\d\d; cut at .*two values of failed"):
         cut(rows.assign(failed=rows["failed"].mask(late & rows["failed"].notna(), False)))
 
 

@@ -1,6 +1,7 @@
 """What code in ``pilots/`` may import; nothing else of Tremplin. Costly libraries are loaded by the call that needs them."""
 
 from tremplin.errors import TremplinError
+from tremplin.feature_names import feature_names
 from tremplin.sources.files import read_files
 from tremplin.sources.paging import Cursor, LinkHeader, NextLink, Offset, PageNumber
 from tremplin.sources.rest import read_rest
@@ -13,6 +14,7 @@ __all__ = [
     "Offset",
     "PageNumber",
     "TremplinError",
+    "feature_names",
     "read_files",
     "read_rest",
     "read_sql",

@@ -96,7 +96,6 @@ REFUSED: dict[str, tuple[Spoil, list[str], str]] = {
     "no such column": (lambda t: t, ["--target", "delay"], "has no column 'delay'. It has: order, placed"),
     "one value": (lambda t: t.assign(late="no"), ["--target", "late"], "one value, no: there is nothing to learn"),
     "three values": (lambda t: t, ["--target", "kind"], "has 3 values (sea"),
-    "a number": (lambda t: t, ["--target", "weight"], "Regression is not supported by the loop yet. `--above VALUE`"),
     "above all": (lambda t: t, ["--target", "weight", "--above", "99"], "No value of weight is above 99"),
     "above of a text": (lambda t: t, ["--target", "kind", "--above", "1"], "--above is for a number"),
     "no time": (lambda t: t.drop(columns="placed"), ["--target", "late"], "no column of times"),

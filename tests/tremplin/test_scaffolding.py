@@ -12,13 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.exporting import check_convertible
+from pipelines.fitting import fit, labels_of
 from pipelines.gate.checks.leakage import single_auc
 from tests.tremplin.scaffolded import ROWS, World, jobs, world
 from tremplin.batch_checks import check_rows
+from tremplin.charter import RegressionCharter
 from tremplin.contract import Role
+from tremplin.frame import model_frame
 from tremplin.pilot import undecided
 from tremplin.scaffolding.asked import Asked
 from tremplin.scaffolding.pilot import ALWAYS, new_pilot
+from tremplin.target import Task
 
 
 @pytest.fixture
@@ -120,6 +125,43 @@ def test_a_number_becomes_a_question_and_is_no_feature_of_it(here: World) -> Non
     assert "weight" not in [column.name for column in contract.columns]
 
 
+@pytest.mark.parametrize("file", ["table.csv", "table.parquet"])
+def test_a_number_of_many_values_asks_how_much(here: World, file: str) -> None:
+    table = jobs().assign(weight=jobs()["weight"].mask(jobs().index % 50 == 0))
+    made = here.new(table, file=file, target="weight")
+    rows, pilot = here.rows(), here.pilot()
+    target = pilot.contract.column("weight")
+    assert (pilot.contract.task, target.logicalType, target.unit) == (Task.REGRESSION, "number", "changeme")
+    assert pilot.contract.scale.low == 0
+    assert pilot.contract.scale.high >= table["weight"].max()
+    assert rows["weight"].tolist() == pytest.approx(table["weight"].tolist(), nan_ok=True)
+    assert (rows[pilot.contract.label_time].isna() == table["weight"].isna()).all()
+    assert isinstance(pilot.charter, RegressionCharter)
+    assert "late" in [column.name for column in pilot.contract.features]
+    assert any("--above" in line for line in made.decided)
+
+
+def test_whole_numbers_stay_whole_and_limits_follow_what_could_be_lost(here: World) -> None:
+    random = np.random.default_rng(4)
+    here.new(jobs().assign(pieces=random.poisson(20, ROWS)), target="pieces")
+    pilot = here.pilot()
+    assert pilot.contract.column("pieces").logicalType == "integer"
+    spread = float(pilot.contract.scale.to_unit(here.rows()["pieces"].astype("float64")).var())
+    gate, margin = pilot.file.gate, pilot.file.rollout.margin
+    assert margin == pytest.approx(0.05 * spread, rel=0.1)
+    assert gate.champion_margin < gate.noise_limit < gate.unit_errors_limit < spread
+    assert gate.calibration_limit < spread**0.5
+
+
+@pytest.mark.parametrize("fairness", [True, False])
+def test_the_fairness_of_an_amount_is_measured_by_what_applies_to_it(here: World, fairness: bool) -> None:
+    target = "weight" if fairness else "late"
+    here.new(jobs().assign(sex=["f", "m"] * (ROWS // 2)), target=target)
+    chosen = here.pilot().charter.fairness
+    assert chosen is not None
+    assert chosen.limited == (["calibration"] if fairness else ["true_positive_rate"])
+
+
 def test_rows_that_say_the_year_alone_are_spread_over_it_the_same_way_each_time(here: World) -> None:
     table = jobs().assign(year=np.repeat([2022, 2023], ROWS // 2)).drop(columns="placed")
     here.new(table, target="late", time="year")
@@ -194,6 +236,49 @@ def test_planted_personal_columns_are_found_by_their_name(here: World, name: str
     assert not suspected.is_feature
 
 
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [(name, "health") for name in ("DIS", "DDRS", "DEAR", "DEYE", "DREM", "DOUT", "DPHY", "DIFFWALK", "DIFFREM", "lim_mob",
+                                   "Hearing difficulty", "difficulty_dressing", "selfCareDifficulty", "GENHLTH")]
+    + [(name, "ethnic") for name in ("RACBLK", "HISP", "RIDRETH1", "ANC1P", "CIT")] + [("rlgdnm", "religion")],
+)  # fmt: skip
+def test_columns_as_codebooks_call_them_are_found(here: World, name: str, what: str) -> None:
+    made = here.new(jobs().assign(**{name: [1, 2, 2] * (ROWS // 3)}), target="late")
+    (suspected,) = [entry for entry in made.entries if entry.suspected]
+    assert what in (suspected.remark or "")
+    assert here.pilot().contract.column(suspected.name).held_apart
+
+
+def test_a_code_is_believed_of_few_kinds_only_and_no_word_is_taken_for_one(here: World) -> None:
+    random = np.random.default_rng(2)
+    measured = {name: random.normal(50, 9, ROWS).round(2) for name in ("dis", "dout", "cit")}
+    words = {
+        name: [1, 2] * (ROWS // 2)
+        for name in ("display", "discount", "drive", "important", "district", "limit", "ethanol")
+    }
+    made = here.new(jobs().assign(**measured, **words), target="late")
+    assert {entry.name: entry.remark for entry in made.entries if entry.suspected} == {}
+
+
+def test_what_a_file_says_of_its_columns_is_read(here: World) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    said = {
+        "q17": "Any difficulty in hearing, with an aid",
+        "q18": "Address of the warehouse",
+        "q19": "Religious denomination",
+    }
+    table = pa.Table.from_pandas(jobs().assign(**{name: [1, 2] * (ROWS // 2) for name in said}))
+    for name, words in said.items():
+        field = table.schema.field(name).with_metadata({"description": words})
+        table = table.cast(table.schema.set(table.schema.get_field_index(name), field))
+    pq.write_table(table, here.root / "table.parquet")
+    made = new_pilot("fresh", here.root / "table.parquet", here.root, Asked("late"), single_auc=single_auc)
+    assert {entry.name for entry in made.entries if entry.suspected} == {"q17", "q19"}
+    assert all("by its description" in (entry.remark or "") for entry in made.entries if entry.suspected)
+
+
 def leaks(table: pd.DataFrame) -> dict[str, pd.Series]:
     random = np.random.default_rng(8)
     late = pd.Series(table["late"] == "yes")
@@ -213,6 +298,53 @@ def test_planted_leaks_are_found(here: World, which: str) -> None:
     (suspected,) = [entry for entry in made.entries if entry.suspected]
     assert (suspected.name, suspected.suspected, suspected.is_feature) == ("c1", "leak", False)
     assert any("if it is known when the question is asked" in str(place) for place in undecided(here.pilot()))
+
+
+def test_a_suspected_leak_is_confirmed_as_a_feature_by_one_edit(here: World) -> None:
+    here.new(jobs().assign(c1=leaks(jobs())["the answer with errors"], c2=jobs()["weight"]), target="late")
+    contract = here.root / "pilots" / "fresh" / "contract.yaml"
+    before = {column.name for column in here.pilot().contract.features}
+    lines = contract.read_text("utf-8").splitlines()
+    (place,) = [number for number, line in enumerate(lines) if "if it is known when the question" in line]
+    lines[place] = lines[place].replace("tags: []", "tags: [feature]")
+    contract.write_text("\n".join(lines), "utf-8")
+    pilot = here.pilot()
+    assert {column.name for column in pilot.contract.features} == before | {"c1"}
+    check_convertible(pilot)
+    rows = here.rows()
+    frame = model_frame(rows, pilot.contract)
+    for name in ("baseline", *pilot.file.model.candidates):
+        fitted = fit(pilot, pilot.file.model, name, frame, labels_of(rows, pilot.contract))
+        assert fitted.named_steps["estimator"].n_features_in_ == len(before) + 1
+
+
+def leaks_of_an_amount(table: pd.DataFrame) -> dict[str, pd.Series]:
+    random, weight = np.random.default_rng(8), table["weight"]
+    return {
+        "in another unit": weight * 2.2046 + random.normal(0, 0.5, len(table)),
+        "what is left of it": 100 - weight - random.uniform(0, 3, len(table)),
+        "its class": pd.Series(
+            pd.qcut(weight, 12, labels=[f"class {chr(97 + i)}" for i in range(12)]).astype(str)
+        ),
+    }
+
+
+@pytest.mark.parametrize("which", leaks_of_an_amount(jobs()))
+def test_planted_leaks_of_an_amount_are_found(here: World, which: str) -> None:
+    made = here.new(jobs().assign(c1=leaks_of_an_amount(jobs())[which]), target="weight")
+    (suspected,) = [entry for entry in made.entries if entry.suspected]
+    assert (suspected.name, suspected.suspected) == ("c1", "leak")
+    assert "a concordance of" in (suspected.remark or "")
+
+
+def test_what_tells_something_of_an_amount_is_not_accused(here: World) -> None:
+    random, table = np.random.default_rng(3), jobs()
+    honest = table.assign(
+        pallets=(table["weight"] / 8 + random.normal(0, 1.5, ROWS)).clip(lower=0).round(),
+        reading=random.random(ROWS),
+    )
+    made = here.new(honest, target="weight")
+    assert {entry.name: entry.remark for entry in made.entries if entry.suspected} == {}
 
 
 def test_a_column_that_waits_for_the_answer_is_found(here: World) -> None:

@@ -8,6 +8,7 @@ from datetime import date
 
 import pandas as pd
 
+from tremplin.scaffolding.losses import Losses, losses
 from tremplin.scaffolding.source_file import Layout
 from tremplin.scaffolding.window import DAY, Window
 
@@ -31,6 +32,7 @@ class Amounts:
     rows_per_leaf: int
     feature_auc_limit: float
     feature_auc_reason: str
+    losses: Losses
     first_training: date
     until: date
 
@@ -63,4 +65,5 @@ def amounts(cut: Window, names: Layout, calendar: dict[str, float]) -> Amounts:
         until=max(cut.as_of.date(), date(first.year + (first.month == 12), first.month % 12 + 1, 1)),
         feature_auc_limit=limit,
         feature_auc_reason=reason,
+        losses=losses(labelled[names.target]),
     )

@@ -146,7 +146,5 @@ def _confirmed(entry: Entry, rows: pd.DataFrame, cut: Window, target: str, *, si
     fields = entry.fields | {"tags": [tag for tag in entry.fields["tags"] if tag != "feature"]}
     if not fields["tags"]:
         fields.pop("required", None)
-    remark = (
-        f"changeme: {why}; if it is known when the question is asked, add `feature`, and it to features.py"
-    )
+    remark = f"changeme: {why}; if it is known when the question is asked, write `feature` into its tags"
     return replace(entry, fields=fields, remark=remark, suspected="leak")

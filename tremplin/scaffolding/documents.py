@@ -7,24 +7,44 @@ from typing import Any
 
 import yaml
 
+from tremplin.charter import FAIRNESS_MEASURES
 from tremplin.scaffolding.amounts import Amounts
 from tremplin.scaffolding.entries import Entry
+from tremplin.scaffolding.question import Question
 from tremplin.scaffolding.ranges import ROOM
 from tremplin.scaffolding.spelling import filled
 from tremplin.scaffolding.window import ENOUGH_ROWS, ENOUGH_YES
+from tremplin.target import Task
 
 INDENT = " " * 8
 CHOICE = """  fairness:
-    limited: [true_positive_rate]  # changeme: or selection_rate, false_positive_rate, calibration; not all can be equal
+    limited: [{}]  # changeme: or {}; not all can be equal
     reason: "changeme: which error harms people most here"
 """
 LIMITS = """  fairness:
     minimum_rows: 100
-    limits: {{true_positive_rate: {}}}  # changeme: by protected column
+    limits: {{{}: {}}}  # changeme: by protected column
 """
+FAIRNESS = {False: "true_positive_rate", True: "calibration"}  # of an amount: whether it holds for everyone
+YES_OR_NO = {
+    "costs": """{currency: EUR, false_alarm: 1, missed: 1}  # changeme: what each error costs
+  decision_threshold: 0.5  # false_alarm / (false_alarm + missed)""",
+    "loss": "Brier score",
+    "against": "of never acting",
+    "linear": "{C: 0.1}  # inverse strength of the L2 penalty",
+    "enough": f"{ENOUGH_ROWS:,} rows and {ENOUGH_YES} of either answer",
+}
+AMOUNT = {
+    "costs": """{currency: EUR, over: 1, under: 1}  # changeme: what one unit of the target costs that an answer is too high or
+  # too low. The models answer the mean, which is cheapest where both cost the same""",
+    "loss": "squared error",
+    "against": "of baseline()",
+    "linear": "{alpha: 10.0}  # strength of the L2 penalty",
+    "enough": f"{ENOUGH_ROWS:,} rows",
+}
 
 
-def contract(name: str, file_name: str, question: str, entries: list[Entry]) -> str:
+def contract(name: str, file_name: str, question: Question, entries: list[Entry]) -> str:
     """The text of ``contract.yaml``."""
     return filled(
         "contract.yaml",
@@ -32,34 +52,40 @@ def contract(name: str, file_name: str, question: str, entries: list[Entry]) -> 
         file_name=file_name,
         room=ROOM,
         title=_flow(name.replace("_", " ").replace("-", " ").capitalize()),
-        usage=_flow(f"Say whether {question}."),
+        usage=_flow(f"Say {question.words}." if question.amount else f"Say whether {question.words}."),
         table=_flow(f"Rows of {file_name}"),
         granularity=_flow(f"One row a line of {file_name}"),
         columns="\n".join(map(_column, entries)),
     )
 
 
-def pilot(name: str, file_name: str, question: str, entries: list[Entry], found: Amounts) -> str:
+def pilot(name: str, file_name: str, question: Question, entries: list[Entry], found: Amounts) -> str:
     """The text of ``pilot.yaml``."""
     personal = [entry.name for entry in entries if entry.suspected == "personal"]
     words = (
         f"suspected in {', '.join(personal)}" if personal else "none was suspected, and a person knows better"
     )
     protected = [entry.name for entry in entries if "protected" in entry.fields["tags"]]
+    fairness = FAIRNESS[question.amount]
+    others = ", ".join(m for m in FAIRNESS_MEASURES[_task(question)] if m != fairness)
     return filled(
         "pilot.yaml",
-        fairness_choice=CHOICE if protected else "",
-        fairness_limits=LIMITS.format(_flow(dict.fromkeys(protected, 0.1))) if protected else "",
+        fairness_choice=CHOICE.format(fairness, others) if protected else "",
+        fairness_limits=LIMITS.format(fairness, _flow(dict.fromkeys(protected, 0.1))) if protected else "",
         name=name,
         file_name=file_name,
-        title=_flow(f"Changeme: {question}"),
+        title=_flow(f"Changeme: {question.words}"),
         risk_class="high" if personal else "minimal",
         personal_data="true" if personal else "false",
         personal_words=words,
         legal_basis="changeme" if personal else '"changeme: none needed if no personal data is processed"',
-        enough=f"{ENOUGH_ROWS:,} rows and {ENOUGH_YES} of either answer",
-        **{key: str(value) for key, value in asdict(found).items()},
+        **(AMOUNT if question.amount else YES_OR_NO),
+        **{key: str(value) for key, value in (asdict(found) | asdict(found.losses)).items()},
     )
+
+
+def _task(question: Question) -> Task:
+    return Task.REGRESSION if question.amount else Task.CLASSIFICATION
 
 
 def _column(entry: Entry) -> str:

@@ -84,12 +84,7 @@ def calendar(name: str, time: str) -> Entry:
 
 def answer(rows: pd.DataFrame, names: Layout, roles: Roles) -> list[Entry]:
     """The target and when it became known."""
-    question = roles.question
-    guess = f"; changeme: {question.chosen}" if question.chosen else ""
-    target = {
-        "name": names.target, "logicalType": "boolean", "description": f"The answer: {question.words}{guess}", "tags": ["target"],
-        "classification": "internal", "examples": [True],
-    }  # fmt: skip
+    target = _amount(rows[names.target].dropna()) if roles.question.amount else _yes_or_no(names, roles)
     known = rows[names.label_time].dropna()
     label_time = {
         "name": names.label_time, "logicalType": "timestamp",
@@ -97,6 +92,27 @@ def answer(rows: pd.DataFrame, names: Layout, roles: Roles) -> list[Entry]:
         "tags": ["label_time"], "classification": "internal", "examples": [moment(known.iloc[0])],
     }  # fmt: skip
     return [Entry(target), Entry(label_time)]
+
+
+def _yes_or_no(names: Layout, roles: Roles) -> dict[str, Any]:
+    question = roles.question
+    guess = f"; changeme: {question.chosen}" if question.chosen else ""
+    return {
+        "name": names.target, "logicalType": "boolean", "description": f"The answer: {question.words}{guess}", "tags": ["target"],
+        "classification": "internal", "examples": [True],
+    }  # fmt: skip
+
+
+def _amount(values: pd.Series) -> dict[str, Any]:
+    """Errors are judged as a share of its range, and no answer lies beyond it."""
+    whole = pd.api.types.is_integer_dtype(values.dtype)
+    return {
+        "name": str(values.name), "logicalType": "integer" if whole else "number",
+        "description": f"The answer, as the file has it; seen from {values.min():.6g} to {values.max():.6g}", "tags": ["target"],
+        "classification": "internal", "logicalTypeOptions": ranges.of_number(values, whole=whole),
+        "examples": [int(values.iloc[0]) if whole else float(values.iloc[0])],
+        "customProperties": [{"property": "unit", "value": "changeme"}],
+    }  # fmt: skip
 
 
 def _since(roles: Roles) -> str:

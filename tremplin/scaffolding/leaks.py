@@ -13,7 +13,7 @@ from tremplin.scaffolding.window import Window
 SingleAuc = Callable[[Column, pd.DataFrame, pd.DataFrame, str], float]
 """How well one column ranks rows (second table) by what another table says of it: the gate's own rule."""
 
-ENOUGH = 20  # rows of either answer below which nothing is said
+ENOUGH = 20  # rows of either answer, or with an amount, below which nothing is said
 NAMED = re.compile(r"(?:^|_)(?:predict(?:ed|ion)s?|y_(?:pred|hat|true)|ground_truth|outcome|label)(?:_|$)")
 CHANCE = 1e-6  # that so many rows have one answer by luck
 
@@ -30,17 +30,32 @@ def suspected_leak(
     if unknown >= ENOUGH and not values[~known].notna().any() and float(values[known].notna().mean()) > 0.5:
         return f"filled only once {target} is known"
     labelled = rows[known]
-    yes = labelled[target].astype(bool)
-    filled = labelled[column.name].notna()
+    yes_or_no = _yes_or_no(answers)
+    if yes_or_no and (
+        one := _filled_only_where(labelled[column.name].notna(), labelled[target].astype(bool))
+    ):
+        return f"filled only where {target} is {one}"
+    found = alone(column, cut, target, single_auc)
+    measure = "an AUC" if yes_or_no else "a concordance"
+    return (
+        f"alone it tells {target} with {measure} of {found:.2f}"
+        if found is not None and found > limit
+        else None
+    )
+
+
+def _yes_or_no(answers: pd.Series) -> bool:
+    return bool(pd.api.types.is_bool_dtype(answers))
+
+
+def _filled_only_where(filled: pd.Series, yes: pd.Series) -> str | None:
+    """The one answer of all rows that have a value, where that is no luck."""
     if filled.any() and not filled.all():
         share, among = float(yes.mean()), yes[filled]
         for one, rate in ((True, share), (False, 1 - share)):
             if bool((among == one).all()) and rate ** len(among) < CHANCE:
-                return f"filled only where {target} is {str(one).lower()}"
-    found = alone(column, cut, target, single_auc)
-    return (
-        f"alone it tells {target} with an AUC of {found:.2f}" if found is not None and found > limit else None
-    )
+                return str(one).lower()
+    return None
 
 
 def alone(column: Column, cut: Window, target: str, single_auc: SingleAuc) -> float | None:
@@ -50,7 +65,13 @@ def alone(column: Column, cut: Window, target: str, single_auc: SingleAuc) -> fl
     """
     labelled = pd.concat([cut.train, cut.evaluation])
     for known, asked in ((cut.train, cut.evaluation), (labelled.iloc[::2], labelled.iloc[1::2])):
-        counts = [int((part[target] == answer).sum()) for part in (known, asked) for answer in (True, False)]
-        if min(counts) >= ENOUGH:
+        if min(_fewest(known[target]), _fewest(asked[target])) >= ENOUGH:
             return single_auc(column, known, asked, target)
     return None
+
+
+def _fewest(answers: pd.Series) -> int:
+    """Rows of the rarer answer; of an amount, all."""
+    if not _yes_or_no(answers):
+        return len(answers)
+    return min(int((answers == answer).sum()) for answer in (True, False))

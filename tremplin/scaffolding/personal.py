@@ -1,4 +1,10 @@
-"""Columns that seem to say something about a person, by their name and by what they hold. A person confirms."""
+"""Columns that seem to say something about a person, by their name, their description and what they hold. A person confirms.
+
+A name is read token by token. Surveys abbreviate: DEAR is difficulty hearing, RAC1P the race. Such tokens are made by rule (a
+"difficulty" before a sense or an ability), or are those of the large codebooks (the American census, its IPUMS form, NCHS and
+BRFSS on health, the European Social Survey); where a token could be anything, it counts only for a column of few kinds, as
+coded answers are. A code of no such form (Q17, PH010) says nothing, and only a description or its values can give it away.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +18,7 @@ import pandas as pd
 
 Content = Callable[[pd.Series], bool]
 DIFFERENT = 20  # values below which they are kinds rather than people
+KINDS = 12  # different values that a coded answer may have
 SAMPLE = 2000  # different values that are looked at
 
 FIRST_NAMES = frozenset((Path(__file__).parent / "static" / "first_names.txt").read_text("utf-8").split())
@@ -34,21 +41,41 @@ class _Rule:
     example: str
     content: Content | None = None
     classification: Literal["personal", "special"] = "personal"
+    codes: str | None = None  # pattern of a part of the name, believed of a column of few kinds alone
+
+    def fits(self, name: str) -> bool:
+        """Whether a part of the name, or of a description written as one, is what the rule looks for."""
+        return _part(self.name, name)
 
 
-def suspicion(name: str, values: pd.Series, *, time: bool) -> Suspicion | None:
-    """What a column of that (contract's) name and those values seems to say about a person; None: nothing is seen."""
+def suspicion(name: str, values: pd.Series, *, time: bool, description: str = "") -> Suspicion | None:
+    """What a column seems to say about a person; None: nothing is seen.
+
+    Args:
+        name: as the contract has it.
+        description: where the file has one, written as a name. It is read for special categories alone: that a column is
+            about a street does not make it somebody's.
+    """
     different = values.dropna().drop_duplicates().head(SAMPLE)
     if time:
         rules, text = [_BIRTH], different
     else:
         rules, text = [*_RULES, _BIRTH], different.astype("str").str.strip()
     for rule in rules:
-        named = re.search(rf"(?:^|_)(?:{rule.name})(?:_|$)", name) is not None
-        if named or (rule.content is not None and len(text) > 0 and rule.content(text)):
-            because = "by its name" if named else "by what it holds"
+        coded = rule.codes is not None and len(different) <= KINDS and _part(rule.codes, name)
+        reasons = {
+            "by its name": rule.fits(name) or coded,
+            "by its description": rule.classification == "special" and rule.fits(description),
+            "by what it holds": rule.content is not None and len(text) > 0 and rule.content(text),
+        }
+        because = next((reason for reason, found in reasons.items() if found), None)
+        if because:
             return Suspicion(rule.what, rule.classification, because, rule.example)
     return None
+
+
+def _part(form: str, name: str) -> bool:
+    return re.search(rf"(?:^|_)(?:{form})(?:_|$)", name) is not None
 
 
 def _mostly(form: str, share: float = 0.5) -> Content:
@@ -113,6 +140,18 @@ def _sexes(text: pd.Series) -> bool:
 
 
 _PEOPLE = "customer|client|user|patient|employee|member|person|passenger|student|subscriber|resident|citizen|applicant|driver"
+_ABILITIES = (
+    "hearing|seeing|vision|visual|sight|walking|climbing|ambulatory|mobility|cognitive|memory|remembering|concentrating|speech|"
+    "learning|dressing|bathing|self_care|independent_living|physical|mental"
+)
+_LACKS = "difficult(?:y|ies)|disabilit(?:y|ies)|impairments?|limitations?|loss"
+_DIFFICULTY = (  # a lack of an ability, in words: hearing_difficulty, difficulty_hearing
+    rf"(?:{_ABILITIES})_(?:{_LACKS})|(?:{_LACKS})_(?:in_|with_)?(?:{_ABILITIES})|disab\w*|impaired|handicap\w*|deaf\w*|blind(?:ness)?"
+)
+_DIFFICULTY_CODES = (  # and as codebooks abbreviate it: dear, deye, drem, ddrs; diffwalk, diffrem; lim_mob
+    r"dis|dsbl\w*|d(?:ear|hear|eye|see|vis|rem|mem|cog|phys?|mob|walk|drs|dress|care|out|alone|self)|drat\w?"
+    r"|(?:diff?|dis|lim|imp)_?(?:ear|hear|eye|see|sens|vis|rem|mem|cog|phy|mob|walk|climb|dres|drs|care|self|alone|speech|learn)\w*"
+)
 _BIRTH = _Rule(
     "a date of birth", r"birth|birthday|birthdate|dob|born|naissance|geburtsdatum", "1970-01-01T00:00:00Z"
 )
@@ -131,16 +170,18 @@ _RULES = [
           rf"(?:first|last|given|family|full|middle|maiden)_?name|surname|forename|prenom|nom|(?:{_PEOPLE})_name",
           "Nobody Example", _person_names),
     _Rule("a number of a person", rf"(?:{_PEOPLE})_?(?:id|no|nr|number|key|code)", "P-0001"),
-    _Rule("sex or gender", r"sex|gender|sexe", "f", _sexes, "special"),
-    _Rule("ethnic origin", r"race|rac\d\w?|ethnic|ethnicity|ethnic_origin|hispanic|nationality|nativity|ancestry", "a group",
+    _Rule("sex or gender", r"sex|gender|sexe|gndr|riagendr", "f", _sexes, "special"),
+    _Rule("ethnic origin", r"m?raced?|rac(?:\d\w?|aian|asn|blk|nh|nhpi|num|pi|sor|wht)|ethnic|ethnicity|ethnic_origin"
+          r"|f?hisp(?:an)?|hispanic|ridreth\d?|nationality|nativity|ancestry|ancestr\d|anc\dp|birthplace|pobp|bpld?", "a group",
           _among("asian", "hispanic", "caucasian", "african american", "latino", "native american", "pacific islander",
-                 "asian-pac-islander", "amer-indian-eskimo", "white", "black", at_least=3), "special"),
-    _Rule("health", r"disease|diagnosis|diagnoses|icd\d*|disability|disabled|handicap|hiv|pregnan\w+|medical|illness|medication"
-          r"|symptoms?|patient_health|health_status|health_condition", "a condition",
-          _mostly(r"[A-TV-Z]\d{2}\.\d{1,4}"), "special"),
-    _Rule("religion", r"religion|religious|faith|denomination|church", "a belief",
+                 "asian-pac-islander", "amer-indian-eskimo", "white", "black", at_least=3),
+          "special", codes=r"anc|cit|eth(?:n|nic|gr?p)?"),
+    _Rule("health", r"disease|diagnosis|diagnoses|icd\d*|hiv|pregnan\w+|medical|illness|medication"
+          rf"|symptoms?|patient_health|health_status|health_condition|{_DIFFICULTY}", "a condition",
+          _mostly(r"[A-TV-Z]\d{2}\.\d{1,4}"), "special", codes=rf"(?:gen|phys|ment)?hlth\w*|{_DIFFICULTY_CODES}"),
+    _Rule("religion", r"religion|religious|relig|rlg\w+|faith|denomination|church", "a belief",
           _among("christian", "muslim", "jewish", "hindu", "buddhist", "catholic", "protestant", "atheist", "orthodox",
                  at_least=2), "special"),
-    _Rule("opinions, union or orientation", r"political|trade_union|union_member|sexual_orientation", "an opinion",
-          None, "special"),
+    _Rule("opinions, union or orientation", r"political|polviews|partyid|trade_union|union_member|sexual_orientation",
+          "an opinion", None, "special"),
 ]  # fmt: skip

@@ -53,7 +53,7 @@ def new_pilot(name: str, file: Path, root: Path, asked: Asked, *, single_auc: Si
     """
     _refuse_name(name, root)
     graph = with_pilot(root / "dvc.yaml", name)
-    table = read(file.resolve())
+    table = read(file.resolve(), asked.target)
     roles = choose(table, asked)
     unfinished = root / ".tremplin"
     unfinished.mkdir(exist_ok=True)
@@ -92,15 +92,13 @@ def _write(folder: Path, table: Table, roles: Roles, root: Path, single_auc: Sin
             "No column is left that a model could learn from: each is the target, a key, a time, personal or suspected of "
             "knowing the answer. Bring a table with more columns."
         )
-    categories = [feature.name for feature in features if not feature.numeric]
-    counted = [feature.name for feature in features if feature.numeric]
     calendar = {f.name: alone(f, cut, names.target, single_auc) for f in features if f.name in names.calendar}
     found = amounts(cut, names, {name: auc for name, auc in calendar.items() if auc is not None})
-    file_name, question = table.reading.path.name, roles.question.words
+    file_name, question = table.reading.path.name, roles.question
     for file, content in (
-        ("features.py", model_files.features(categories, counted)),
-        ("model.py", model_files.model(categories, counted)),
         ("contract.yaml", documents.contract(name, file_name, question, entries)),
+        ("features.py", model_files.features()),
+        ("model.py", model_files.model(amount=question.amount)),
         ("pilot.yaml", documents.pilot(name, file_name, question, entries, found)),
     ):
         (folder / file).write_text(content, "utf-8")

@@ -1,4 +1,4 @@
-"""The question: a column of the file as an answer of yes or no."""
+"""The question: a column of the file as an answer of yes or no, or as an amount."""
 
 from __future__ import annotations
 
@@ -15,35 +15,40 @@ YES = ("1", "1.0", "true", "yes", "y", "t", "oui", "ja", "si", "sí")
 
 @dataclass(frozen=True)
 class Question:
-    """A column of the file as an answer of yes or no."""
+    """What is asked of a column of the file: is it so, or how much is it."""
 
     name: str  # of the target in the contract
     column: str  # of the file, by its contract name
-    words: str  # what yes means
+    words: str  # what yes means, or what is asked
+    amount: bool = False  # how much is it
     yes: str | int | bool | None = None  # the value that is yes
     above: float | None = None  # or: yes is above it
     chosen: str | None = None  # why this value is yes, where nobody said so
 
 
 def question(table: Table, asked: Asked) -> Question:
-    """What the target asks, of yes or no.
+    """What the target asks: two values ask yes or no, a number of more asks how much.
 
     Raises:
-        TremplinError: no target was named, or it is not to be answered by yes or no.
+        TremplinError: no target was named, or it is not to be answered by yes or no, nor an amount.
     """
     if asked.target is None:
         binary = [c for c in table.columns if c.kind != "time" and table.raw[c.name].nunique() == 2]
         if not binary:
             raise TremplinError(
-                f"{table.reading.path.name} has no column of two values. Name the target: `--target COLUMN`, with "
-                "`--above VALUE` if it is a number (yes is then: above it)."
+                f"{table.reading.path.name} has no column of two values. Name the target: `--target COLUMN`, a number, with "
+                "`--above VALUE` if the question is whether it is above it."
             )
         listed = ", ".join(f"{c.original} ({_two(table.raw[c.name])})" for c in binary)
-        raise TremplinError(f"Name the target: `--target COLUMN`. These columns have two values: {listed}.")
+        raise TremplinError(
+            f"Name the target: `--target COLUMN`. These columns have two values: {listed}; a number may be an amount to predict."
+        )
     column = table.column(asked.target)
     values = present(table, column)
     if column.kind == "time":
-        raise TremplinError(f"The target {column.original} is a time. A target answers yes or no.")
+        raise TremplinError(
+            f"The target {column.original} is a time. A target answers yes or no, or is a number."
+        )
     if asked.above is not None:
         return _above(column, values, asked.above)
     count = values.nunique()
@@ -52,16 +57,12 @@ def question(table: Table, asked: Asked) -> Question:
             f"The target {column.original} has one value, {values.iloc[0]}: there is nothing to learn."
         )
     if count > 2 and column.kind in ("integer", "number"):
-        middle = values.astype("float64").quantile(0.75)
-        raise TremplinError(
-            f"The target {column.original} is a number of {count:,} values. Regression is not supported by the loop yet. "
-            f"`--above VALUE` makes a question of yes or no of it: `--above {middle:g}` asks for the highest quarter."
-        )
+        return Question(column.name, column.name, f"how much {column.original} is", amount=True)
     if count > 2:
         some = ", ".join(map(str, values.unique()[:5]))
         raise TremplinError(
-            f"The target {column.original} has {count:,} values ({some}...). The loop answers yes or no: make a column of "
-            "two values of it, in the file or later in source.py."
+            f"The target {column.original} has {count:,} values ({some}...). The loop answers yes or no, or an amount: make a "
+            "column of two values of it, in the file or later in source.py."
         )
     return _of_two(column, values)
 

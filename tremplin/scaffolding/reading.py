@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from tremplin.errors import TremplinError
+from tremplin.scaffolding.naming import contract_names, plain
 from tremplin.scaffolding.personal import Suspicion, suspicion
 
 Kind = Literal["text", "integer", "number", "boolean", "time"]
@@ -87,8 +86,8 @@ class Table:
         raise TremplinError(f"{self.reading.path} has no column {name!r}. It has: {known}.")
 
 
-def read(path: Path) -> Table:
-    """Read a file and find what its columns are.
+def read(path: Path, target: str | None = None) -> Table:
+    """Read a file and find what its columns are. The ``target`` is suspected of nothing: it is no feature, and asked of anyway.
 
     Raises:
         TremplinError: there is none, it cannot be read, or it holds no row.
@@ -97,6 +96,7 @@ def read(path: Path) -> Table:
         raise TremplinError(f"{path} is no file. Give `--from` a CSV or Parquet file.")
     try:
         reading, raw = _parquet(path) if _is_parquet(path) else _csv(path)
+        said = _descriptions(path) if reading.separator is None else {}
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TremplinError(f"{path} cannot be read as CSV or Parquet: {reason}") from error
@@ -109,8 +109,9 @@ def read(path: Path) -> Table:
         if not isinstance(found, Column):
             left_out[str(original)] = found
             continue
-        seems = suspicion(name, raw[original], time=found.kind == "time")
-        if seems is not None:
+        described = plain(said.get(str(original), ""))
+        seems = suspicion(name, raw[original], time=found.kind == "time", description=described)
+        if seems is not None and target not in (original, name):
             suspected[name] = seems
             if found.kind in ("integer", "number"):
                 found = replace(
@@ -120,19 +121,18 @@ def read(path: Path) -> Table:
     return Table(reading, raw.set_axis(names, axis="columns"), columns, left_out, suspected)
 
 
-def contract_names(originals: list[str]) -> list[str]:
-    """Names that a contract allows: small ASCII letters, digits and _, a letter first, each once."""
-    names: list[str] = []
-    for original in originals:
-        plain = unicodedata.normalize("NFKD", original).encode("ascii", "ignore").decode()
-        plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", plain)
-        name = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_") or "column"
-        name = name if name[0].isalpha() else f"c_{name}"
-        unique, count = name, 2
-        while unique in names:
-            unique, count = f"{name}_{count}", count + 1
-        names.append(unique)
-    return names
+def _descriptions(path: Path) -> dict[str, str]:
+    """What a Parquet file says of its columns, where its writer did: metadata of a field that is called so."""
+    import pyarrow.parquet as pq
+
+    return {
+        field.name: " ".join(
+            value.decode("utf-8", "replace")
+            for key, value in (field.metadata or {}).items()
+            if key.lower() in (b"description", b"comment", b"label")
+        )
+        for field in pq.read_schema(path)
+    }
 
 
 def _is_parquet(path: Path) -> bool:

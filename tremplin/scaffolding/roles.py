@@ -56,12 +56,20 @@ def choose(table: Table, asked: Asked) -> Roles:
     since = known(table, asked, None if year_only else time, asks.column)
     guess = " (a guess: say it with --label-after or --label-time)" if since.guessed else ""
     said = (
-        f"target {asks.name}: {asks.words}",
+        f"target {asks.name}: {asks.words}{_or_above(table, asks)}",
         why_time,
         why_key,
         f"an answer is known {since.words}{guess}",
     )
     return Roles(asks, time, year_only, key, site, subject, since, said)
+
+
+def _or_above(table: Table, question: Question) -> str:
+    """Of an amount: how to ask yes or no instead."""
+    if not question.amount:
+        return ""
+    values = present(table, table.column(question.column)).astype("float64")
+    return f" (`--above {values.quantile(0.75):g}` asks instead whether it is in its highest quarter)"
 
 
 def _time(table: Table, asked: Asked) -> tuple[str, bool, str]:

@@ -161,6 +161,8 @@ def _key(roles: Roles, names: Layout) -> list[str]:
 
 
 def _target(question: Question) -> list[str]:
+    if question.amount:
+        return []  # as the file has it
     asked = f'rows["{question.column}"]'
     if question.above is not None:
         answer = f"asked.gt({question.above:.12g})"

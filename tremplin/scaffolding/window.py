@@ -54,10 +54,16 @@ def _days(times: pd.Series, labelled: pd.Series, as_of: pd.Timestamp) -> int:
 
 
 def _evaluation_days(inside: pd.DataFrame, names: Layout, end: pd.Timestamp, days: int) -> int:
-    """The fewest last days that hold enough rows, and of either answer."""
+    """The fewest last days that hold enough rows, and of either answer where the question is yes or no."""
     most = max(days // EVALUATED, 1)
     age = (end - inside[names.time]).dt.total_seconds() / 86_400
-    yes = inside[names.target].astype(bool)
+    answers = inside[names.target]
+    if not pd.api.types.is_bool_dtype(answers):
+        return next(
+            (tried for tried in range(min(ENOUGH_DAYS, most), most) if (age <= tried).sum() >= ENOUGH_ROWS),
+            most,
+        )
+    yes = answers.astype(bool)
     for tried in range(min(ENOUGH_DAYS, most), most):
         held = age <= tried
         count, positives = int(held.sum()), int(yes[held].sum())

@@ -1,7 +1,8 @@
 """The retraining decision: a pure function of evidence and policy.
 
 Only a model that was measurably worse than at its evaluation leads to retraining. Feature drift alone is watched: seasons move
-the weather every year. Too little data leads to nothing but a sentence that says how much is missing.
+the weather every year. A gap between groups of people is watched, too: people answer it, not a retraining. Too little data leads
+to nothing but a sentence that says how much is missing.
 """
 
 from __future__ import annotations
@@ -12,9 +13,16 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from monitoring.evidence import WindowEvidence
+from monitoring.fairness import concerns
 from tremplin.pilot import Monitoring, PilotFile
+from tremplin.target import Task
 
 YEAR = timedelta(days=365)
+# How ranking is called, and what is counted against what was expected: amounts as shares of their range.
+SAID = {
+    Task.CLASSIFICATION: ("ROC AUC", "events for one expected"),
+    Task.REGRESSION: ("Concordance", "observed for one expected"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ def decide(
     reasons += [sentence for evidence in last if (sentence := _unmeasured(evidence))]
     drifted = _drift(windows[-1])
     reasons += [drifted] if drifted else []
+    unfair = concerns(windows[-1], policy)
+    reasons += unfair
     counted = (
         f"The model was worse in {len(faults)} of the last {len(last)} windows of {windows[-1].release_id}"
     )
@@ -56,7 +66,7 @@ def decide(
                 [f"{counted}; {rule.worse_windows} of {rule.of_last} lead to retraining.", *reasons],
             )
         return Decision("watch", [f"{counted}, which calls for retraining, but {held}", *reasons])
-    if faults or drifted:
+    if faults or drifted or unfair:
         return Decision(
             "watch",
             [f"{counted}; {rule.worse_windows} of {rule.of_last} would lead to retraining.", *reasons],
@@ -71,23 +81,25 @@ def worse(evidence: WindowEvidence, policy: Monitoring) -> list[str]:
     confidence the truth is on the wrong side of the evaluation, or of one event for one expected). The evaluation is
     taken as it stands: it is what the model was approved with.
     """
-    measures, evaluation = evidence.performance.measures, evidence.performance.evaluation["roc_auc"]
+    measures = evidence.performance.measures
     if measures is None:
         return []
     sentences, sure = [], f"{evidence.performance.confidence:.0%}"
-    auc, ratio, (low, high) = measures.roc_auc, measures.calibration_ratio, policy.calibration_ratio
+    evaluation = evidence.performance.evaluation[measures.task.ranking]
+    auc, ratio, (low, high) = measures.ranking, measures.calibration_ratio, policy.calibration_ratio
+    ranking, observed = SAID[measures.task]
     if evaluation - auc.value > policy.auc_drop and auc.high < evaluation:
         sentences.append(
-            f"ROC AUC {auc.value:.3f} (below {auc.high:.3f} with {sure} confidence), {evaluation - auc.value:.3f} under the "
+            f"{ranking} {auc.value:.3f} (below {auc.high:.3f} with {sure} confidence), {evaluation - auc.value:.3f} under the "
             f"{evaluation:.3f} of the evaluation; the limit is {policy.auc_drop:g}."
         )
     if ratio.value < low and ratio.high < 1:
         sentences.append(
-            f"{ratio.value:.2f} events for one expected (below {ratio.high:.2f} with {sure} confidence); the limit is {low:g}."
+            f"{ratio.value:.2f} {observed} (below {ratio.high:.2f} with {sure} confidence); the limit is {low:g}."
         )
     if ratio.value > high and ratio.low > 1:
         sentences.append(
-            f"{ratio.value:.2f} events for one expected (above {ratio.low:.2f} with {sure} confidence); the limit is {high:g}."
+            f"{ratio.value:.2f} {observed} (above {ratio.low:.2f} with {sure} confidence); the limit is {high:g}."
         )
     return sentences
 

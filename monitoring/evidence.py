@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from tremplin.contract import Strict
 from tremplin.errors import TremplinError
+from tremplin.gaps import Gap
+from tremplin.target import Task
 
 
 class Measure(Strict):
@@ -21,7 +23,7 @@ class Measure(Strict):
 
 
 class Measures(Strict):
-    """Performance of answers whose outcome is known."""
+    """Performance of answers of yes or no whose outcome is known."""
 
     roc_auc: Measure
     brier: Measure
@@ -30,13 +32,48 @@ class Measures(Strict):
     recall: Measure
     cost_per_row: Measure  # in the charter's currency, at the decisions that were given
 
+    @property
+    def task(self) -> Task:
+        """What was predicted."""
+        return Task.CLASSIFICATION
+
+    @property
+    def ranking(self) -> Measure:
+        """Share of pairs of rows that are ranked right."""
+        return self.roc_auc
+
+
+class AmountMeasures(Strict):
+    """Performance of answered amounts whose outcome is known."""
+
+    concordance: Measure
+    squared_error: Measure  # of the unit interval, as a Brier score
+    calibration_ratio: Measure  # observed / expected, both on the unit interval
+    mae: Measure  # this and the next two: in the target's own unit
+    rmse: Measure
+    bias: Measure  # mean of answer minus outcome: above 0 it says too much
+    cost_per_row: Measure  # in the charter's currency
+
+    @property
+    def task(self) -> Task:
+        """What was predicted."""
+        return Task.REGRESSION
+
+    @property
+    def ranking(self) -> Measure:
+        """Share of pairs of rows that are ranked right."""
+        return self.concordance
+
+
+AnyMeasures = Measures | AmountMeasures
+
 
 class SitePerformance(Strict):
     """The same of one site."""
 
     rows: int
     labelled: int
-    measures: Measures | None
+    measures: AnyMeasures | None
     why_not: str | None  # why nothing is measured
 
 
@@ -47,9 +84,9 @@ class PerformanceEvidence(Strict):
     labelled: int
     never_labelled: float | None  # share of rows without a label although the window is over
     minimum_rows: int
-    measures: Measures | None
+    measures: AnyMeasures | None
     why_not: str | None
-    evaluation: dict[str, float]  # roc_auc and brier at the release's evaluation
+    evaluation: dict[str, float]  # ranking and loss (``Task``) at the release's evaluation
     confidence: float  # of each bound: between two bounds of .95 the truth lies with .90
     sites: dict[str, SitePerformance]
 
@@ -79,6 +116,29 @@ class DriftEvidence(Strict):
         return [name for name, column in self.columns.items() if column.drifted]
 
 
+class LiveGap(Gap):
+    """A gap as it was published: counts rounded to the pilot's smallest group, measures to three digits."""
+
+    over: str  # the days that it was measured over: the window, or the stretch that ends with it
+
+    @property
+    def surely(self) -> float:
+        """What the gap is at least, without its sign; 0 where it may be none."""
+        return max(self.low, -self.high, 0.0)
+
+
+class FairnessEvidence(Strict):
+    """How groups of people were answered. Of groups that are too small nothing is here, and of very small ones not the name."""
+
+    answers: int
+    joined: int  # with the protected columns; who withdrew, or is not known to the source, is not
+    minimum_rows: int
+    confidence: float  # that every interval of the window, or of the stretch before it, holds
+    gaps: list[LiveGap]
+    small: list[str]  # groups and measures with too few people
+    why_not: str | None
+
+
 class WindowEvidence(Strict):
     """Everything measured of one window, for the release that was champion."""
 
@@ -91,6 +151,7 @@ class WindowEvidence(Strict):
     answers: dict[str, int]  # by release: what a rollout took from the champion is not judged as its own
     performance: PerformanceEvidence
     drift: DriftEvidence
+    fairness: FairnessEvidence | None = None  # None for a pilot without a protected column
 
 
 def read_history(folder: Path) -> list[WindowEvidence]:

@@ -3,7 +3,10 @@
 Rows of one day are not independent, so days are resampled, not rows: the cluster bootstrap (Field and Welsh 2007,
 "Bootstrapping clustered data", J. R. Stat. Soc. B 69; for the ROC area Rutter 2000, "Bootstrap estimation of diagnostic
 accuracy with patient-clustered data", Acad. Radiol. 7), percentile interval. Every measure here is a ratio of sums over
-days (the ROC area: over pairs of days), so a resample is a product with its matrix of day counts and no row is touched twice.
+days (the ranking: over pairs of days), so a resample is a product with its matrix of day counts and no row is touched twice.
+
+Ranking, squared error and calibration are on the unit interval, where one policy serves probabilities and amounts
+(``tremplin.target``); of amounts the errors are told in the target's own unit, too.
 """
 
 from __future__ import annotations
@@ -15,11 +18,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from monitoring.evidence import Measure, Measures, PerformanceEvidence, SitePerformance
+from monitoring.evidence import (
+    AmountMeasures,
+    AnyMeasures,
+    Measure,
+    Measures,
+    PerformanceEvidence,
+    SitePerformance,
+)
 from monitoring.windows import Window
-from tremplin.comparison import Bootstrap, Floats, PairsByBlock, areas, days_of
+from tremplin.comparison import Bootstrap, Floats, PairsByBlock, areas, auc, days_of
 from tremplin.errors import TremplinError
 from tremplin.pilot import Pilot
+from tremplin.target import Task
 
 MINIMUM_DAYS = 7  # fewer do not show how days differ, and a weekday or two would be missing
 
@@ -30,13 +41,14 @@ def performance(
     """Measure the answers of ``rows`` (see ``load_window``) that have a label.
 
     Args:
-        reference: ``roc_auc`` and ``brier`` at the release's evaluation: numbers, or estimates with a ``value``.
+        reference: ranking and loss (``Task``) at the release's evaluation: numbers, or estimates with a ``value``.
         over: whether the window has ended; before, a missing label may still come.
 
     Raises:
         TremplinError: the reference lacks a measure.
     """
-    lacking = sorted({"roc_auc", "brier"} - set(reference))
+    promised = (pilot.contract.task.ranking, pilot.contract.task.loss)
+    lacking = sorted(set(promised) - set(reference))
     if lacking:
         raise TremplinError(
             f"The release's profile.json has no performance.{', performance.'.join(lacking)}: window {window.name} cannot be "
@@ -57,7 +69,7 @@ def performance(
         minimum_rows=policy.minimum_rows,
         measures=measures,
         why_not=why_not,
-        evaluation={name: _number(reference[name]) for name in ("roc_auc", "brier")},
+        evaluation={name: _number(reference[name]) for name in promised},
         confidence=pilot.file.gate.confidence,
         sites=sites,
     )
@@ -67,7 +79,7 @@ def _number(estimate: Any) -> float:
     return float(estimate["value"] if isinstance(estimate, Mapping) else estimate)
 
 
-def _measured(labelled: pd.DataFrame, pilot: Pilot, minimum: int) -> tuple[Measures | None, str | None]:
+def _measured(labelled: pd.DataFrame, pilot: Pilot, minimum: int) -> tuple[AnyMeasures | None, str | None]:
     """The measures, or why there are none."""
     if len(labelled) < minimum:
         return (
@@ -79,8 +91,9 @@ def _measured(labelled: pd.DataFrame, pilot: Pilot, minimum: int) -> tuple[Measu
     if count < MINIMUM_DAYS:
         return None, f"the labelled rows lie on {count} days of at least {MINIMUM_DAYS}"
     if labelled["label"].nunique() < 2:
-        only = "positive" if labelled["label"].iloc[0] else "negative"
-        return None, f"every outcome is {only}: nothing tells them apart"
+        only = labelled["label"].iloc[0]
+        named = f"{only:g}" if pilot.contract.task is Task.REGRESSION else "positive" if only else "negative"
+        return None, f"every outcome is {named}: nothing tells them apart"
     how = draws(pilot)
     # The first line is the sample itself.
     return ByDay.of(labelled, pilot).measures(np.vstack([np.ones(count), how.weights(count)]), how), None
@@ -93,41 +106,68 @@ def draws(pilot: Pilot) -> Bootstrap:
 
 
 @dataclass(frozen=True)
+class Decided:
+    """Sums over each day's decisions, shape (days,)."""
+
+    flagged: Floats
+    hits: Floats
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Sums over each day's errors (answer minus outcome) in the target's own unit, shape (days,)."""
+
+    error: Floats
+    absolute: Floats
+    squared: Floats
+
+
+@dataclass(frozen=True)
 class ByDay:
     """What every measure of some answers is made of: sums over each day's rows, shape (days,), and pairs of days."""
 
     rows: Floats
-    positive: Floats
-    score: Floats
-    squared_error: Floats
-    flagged: Floats
-    hits: Floats
+    positive: Floats  # outcomes on the unit interval: of yes or no, how many were yes
+    score: Floats  # answers on the unit interval
+    squared_error: Floats  # of these
     cost: Floats
     pairs: PairsByBlock
+    rounded: float  # what the ranking of all rows is above that of their pairs, which know amounts by levels
+    own: Decided | Missed
 
     @staticmethod
     def of(labelled: pd.DataFrame, pilot: Pilot) -> ByDay:
         """Add up rows with ``score``, ``decision`` and ``label``."""
-        days = days_of(labelled[pilot.contract.time], pilot.file.data.timezone)
+        contract = pilot.contract
+        days = days_of(labelled[contract.time], pilot.file.data.timezone)
         count = int(days.max()) + 1
-        positive = labelled["label"].to_numpy("float64")
-        score, flagged = labelled["score"].to_numpy("float64"), labelled["decision"].to_numpy("float64")
+        answer, outcome = (labelled[name].to_numpy(np.float64) for name in ("score", "label"))
+        score, label = contract.scale.to_unit(answer), contract.scale.to_unit(outcome)
+        pairs = PairsByBlock.of(label, score, days, count)
 
         def total(values: Floats) -> Floats:
             return np.asarray(np.bincount(days, values, minlength=count), dtype=np.float64)
 
+        own: Decided | Missed
+        if contract.task is Task.CLASSIFICATION:
+            flagged, rounded = labelled["decision"].to_numpy(np.float64), 0.0
+            own = Decided(total(flagged), total(flagged * label))
+        else:
+            error = answer - outcome
+            own = Missed(total(error), total(np.abs(error)), total(error**2))
+            rounded = auc(label, score) - float(areas(pairs, np.ones((1, count)))[0])
         return ByDay(
             rows=total(np.ones(len(labelled))),
-            positive=total(positive),
+            positive=total(label),
             score=total(score),
-            squared_error=total((score - positive) ** 2),
-            flagged=total(flagged),
-            hits=total(flagged * positive),
-            cost=total(pilot.charter.cost(score, positive)),
-            pairs=PairsByBlock.of(positive, score, days, count),
+            squared_error=total((score - label) ** 2),
+            cost=total(pilot.charter.cost(answer, outcome)),
+            pairs=pairs,
+            rounded=rounded,
+            own=own,
         )
 
-    def measures(self, weights: Floats, how: Bootstrap) -> Measures:
+    def measures(self, weights: Floats, how: Bootstrap) -> AnyMeasures:
         """Each measure with its bounds.
 
         Args:
@@ -135,19 +175,33 @@ class ByDay:
             how: how the resamples were drawn.
         """
 
-        def ratio(over: Floats, under: Floats) -> Measure:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                every = (weights @ over) / (weights @ under)
+        def bounded(every: Floats) -> Measure:
             low, high = how.interval(every[1:])
             return Measure(value=float(every[0]), low=low, high=high)
 
-        area = areas(self.pairs, weights)
-        low, high = how.interval(area[1:])
-        return Measures(
-            roc_auc=Measure(value=float(area[0]), low=low, high=high),
-            brier=ratio(self.squared_error, self.rows),
-            calibration_ratio=ratio(self.positive, self.score),
-            precision=ratio(self.hits, self.flagged) if self.flagged.any() else None,
-            recall=ratio(self.hits, self.positive),
-            cost_per_row=ratio(self.cost, self.rows),
+        def ratio(over: Floats, under: Floats) -> Floats:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                return np.asarray((weights @ over) / (weights @ under), dtype=np.float64)
+
+        ranking = bounded(areas(self.pairs, weights) + self.rounded)
+        loss = bounded(ratio(self.squared_error, self.rows))
+        calibration = bounded(ratio(self.positive, self.score))
+        cost, own = bounded(ratio(self.cost, self.rows)), self.own
+        if isinstance(own, Decided):
+            return Measures(
+                roc_auc=ranking,
+                brier=loss,
+                calibration_ratio=calibration,
+                precision=bounded(ratio(own.hits, own.flagged)) if own.flagged.any() else None,
+                recall=bounded(ratio(own.hits, self.positive)),
+                cost_per_row=cost,
+            )
+        return AmountMeasures(
+            concordance=ranking,
+            squared_error=loss,
+            calibration_ratio=calibration,
+            mae=bounded(ratio(own.absolute, self.rows)),
+            rmse=bounded(np.sqrt(ratio(own.squared, self.rows))),
+            bias=bounded(ratio(own.error, self.rows)),
+            cost_per_row=cost,
         )

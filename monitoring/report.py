@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine
 
 from monitoring.drift import drift
 from monitoring.evidence import WindowEvidence
+from monitoring.fairness import PeopleBetween, fairness, stretch
 from monitoring.performance import performance
 from monitoring.windows import Window, load_window
 from tremplin.errors import TremplinError
@@ -34,15 +35,17 @@ def monitor_window(
     release_profile: Mapping[str, Any],
     reference: pd.DataFrame,
     folder: Path,
+    people: PeopleBetween,
 ) -> WindowEvidence:
     """Measure the answers of the champion ``release_id`` in ``window`` and write the evidence; the same again writes the same.
 
     Drift is of all the window's rows (the world is one), performance of the champion's own answers.
 
     Args:
-        release_profile: the release's ``profile.json``; its ``performance`` holds ``roc_auc`` and ``brier``.
+        release_profile: the release's ``profile.json``; its ``performance`` holds ranking and loss (``Task``).
         reference: ``reference.parquet`` of the same model.
         folder: where the three files go.
+        people: asked for the protected columns, where the pilot has any.
 
     Raises:
         TremplinError: nothing was answered in the window, or the profile lacks the evaluation.
@@ -64,6 +67,10 @@ def monitor_window(
         html=folder / f"{window.name}-evidently.html",
         json=folder / f"{window.name}-evidently.json",
     )
+    fair = None
+    if pilot.contract.protected:
+        longer = load_window(engine, pilot, stretch(pilot, window), as_of)
+        fair = fairness(longer[longer["release_id"] == release_id], pilot, window, people)
     evidence = WindowEvidence(
         pilot=pilot.name,
         window=window.name,
@@ -76,6 +83,7 @@ def monitor_window(
         },
         performance=measured,
         drift=moved,
+        fairness=fair,
     )
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"{window.name}.json"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,13 @@ def measure(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
     """The window's evidence, in files and in MLflow, and the decision that follows from it, in the journal."""
     from monitoring.decision import decide
     from monitoring.evidence import read_history
+    from monitoring.fairness import summary
+    from monitoring.page import write_page
     from monitoring.report import monitor_window
     from monitoring.windows import month_window
+    from pipelines.auditing import protected_rows
     from pipelines.monitoring_runs import drift_reference, log_monitoring
+    from pipelines.withdrawal import read_withdrawn
 
     settings = load_settings()
     engine, loaded = open_store(settings), load_pilot(pilot, settings.root)
@@ -139,6 +144,7 @@ def measure(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
         release_profile=json.loads((release.path / "profile.json").read_text("utf-8")),
         reference=drift_reference(settings, release),
         folder=folder,
+        people=partial(protected_rows, loaded, withdrawn=read_withdrawn(settings)),
     )
     past = [entry.as_of for entry in journal.entries(engine, pilot=pilot, kind="retraining")]
     decision = decide(
@@ -158,10 +164,12 @@ def measure(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
         as_of=as_of,
         facts=facts,
     )
+    page = write_page(folder, evidence, decision)
     log_monitoring(
         settings, release, window, folder, evidence=evidence.model_dump(mode="json"), decision=facts
     )
-    return {**facts, "report": str(folder / f"{window}-evidently.html")}
+    said = summary(evidence.fairness) if evidence.fairness else None
+    return {**facts, "fairness": said, "page": str(page), "report": str(folder / f"{window}-evidently.html")}
 
 
 @flow

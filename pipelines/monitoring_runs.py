@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from tremplin.workspace import cache_of
 if TYPE_CHECKING:
     import pandas as pd
 
+UNNAMEABLE = re.compile(r"[^\w.\- ]")  # what MLflow refuses in the name of a metric
 WINDOW = "tremplin.window"  # tag that names a window and the release it was measured for
 
 
@@ -79,6 +81,9 @@ def log_monitoring(
         client.set_tag(run_id, key, value)
     for metric, number in _numbers(evidence):
         client.log_metric(run_id, metric, number)
+    for gap in (evidence["fairness"] or {}).get("gaps", []):
+        place = UNNAMEABLE.sub("_", f"fairness.{gap['measure']}.{gap['column']}.{gap['group']}")
+        client.log_metric(run_id, place, gap["value"])
     for path in sorted(folder.glob(f"{window}*")):
         client.log_artifact(run_id, str(path), "monitoring")
     client.set_terminated(run_id)

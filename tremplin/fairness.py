@@ -1,9 +1,10 @@
 """How differently groups of people are treated: the statistics that the gate and monitoring share.
 
 Four measures of a group, each minus that of everyone else: how many are selected, true positives, false positives, and
-calibration. Where groups differ in how often the target is true, they cannot all be equal (Chouldechova 2017, "Fair prediction
-with disparate impact", Big Data 5(2); Kleinberg, Mullainathan and Raghavan 2017, "Inherent trade-offs in the fair determination
-of risk scores", ITCS): the charter says which are limited and why, and the others are shown.
+calibration. Of amounts, which decide nothing, two: the mean answer, and calibration. Where groups differ in how often the target
+is true, they cannot all be equal (Chouldechova 2017, "Fair prediction with disparate impact", Big Data 5(2); Kleinberg,
+Mullainathan and Raghavan 2017, "Inherent trade-offs in the fair determination of risk scores", ITCS): the charter says which are
+limited and why, and the others are shown.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tremplin.charter import FairnessMeasure
 from tremplin.column import Column
@@ -27,6 +29,7 @@ COUNTED: dict[FairnessMeasure, str] = {
     "selection_rate": "rows",
     "true_positive_rate": "positives",
     "false_positive_rate": "negatives",
+    "mean_answer": "rows",
     "calibration": "outcomes",
 }
 
@@ -43,23 +46,26 @@ class Sides(NamedTuple):
 class Answers:
     """What people were answered, and what was true; each of shape (n,)."""
 
-    labels: Floats  # 0 or 1, NaN where it is not known
-    scores: Floats
-    flagged: Floats  # 0 or 1
+    labels: Floats  # on the unit interval (0 or 1 of yes or no), NaN where it is not known
+    scores: Floats  # on the unit interval
+    decisions: NDArray[np.bool_] | None  # None of amounts, which decide nothing
     days: Integers  # local day, 0, 1, 2...
 
     @property
     def sides(self) -> dict[FairnessMeasure, Sides]:
-        """Of each row, shape (n,) each."""
+        """Of each measure, shape (n,) each; the first counts rows."""
         known = np.isfinite(self.labels).astype(np.float64)
-        positive = np.where(known, self.labels, 0.0)
-        negative = known - positive
+        label = np.where(known, self.labels, 0.0)
+        calibration = Sides(label, self.scores * known, known)
         ones = np.ones_like(known)
+        if self.decisions is None:
+            return {"mean_answer": Sides(self.scores, ones, ones), "calibration": calibration}
+        flagged, negative = self.decisions.astype(np.float64), known - label
         return {
-            "selection_rate": Sides(self.flagged, ones, ones),
-            "true_positive_rate": Sides(self.flagged * positive, positive, positive),
-            "false_positive_rate": Sides(self.flagged * negative, negative, negative),
-            "calibration": Sides(positive, self.scores * known, known),
+            "selection_rate": Sides(flagged, ones, ones),
+            "true_positive_rate": Sides(flagged * label, label, label),
+            "false_positive_rate": Sides(flagged * negative, negative, negative),
+            "calibration": calibration,
         }
 
 
@@ -72,6 +78,11 @@ class TooSmall:
     measure: FairnessMeasure | None
     count: int
     what: str  # is counted
+
+    @property
+    def place(self) -> str:
+        """Group and measure in words."""
+        return f"{self.column}={self.group}{f' {NAMES[self.measure]}' if self.measure else ''}"
 
     def __str__(self) -> str:
         measure = f"{NAMES[self.measure]}: " if self.measure else ""
@@ -106,16 +117,15 @@ def judged_gaps(
     if not len(answers.days):
         return Judged([], [])
     weights = how.weights(int(answers.days.max()) + 1)
+    first = next(iter(answers.sides))  # counts rows
     small: list[TooSmall] = []
     found: list[dict[str, Any]] = []
     draws: list[Floats] = []
     for compared in _comparisons(answers, people, columns):
-        if few := compared.too_few(
-            "selection_rate", minimum_rows
-        ):  # of rows: there are too few of everything
+        if few := compared.too_few(first, minimum_rows):  # too few rows are too few of everything
             small.append(replace(few, measure=None))
             continue
-        for measure in NAMES:
+        for measure in compared.here:
             if few := compared.too_few(measure, minimum_rows):
                 small.append(few)
                 continue
@@ -126,7 +136,7 @@ def judged_gaps(
                     "column": compared.column,
                     "group": compared.group,
                     "measure": measure,
-                    "rows": int(compared.here["selection_rate"].counted.sum()),
+                    "rows": int(compared.here[first].counted.sum()),
                     "own": own[0],
                     "value": own[0] - theirs[0],
                     "limit": limits.get(measure, {}).get(compared.column),

@@ -11,6 +11,7 @@ NAMES: dict[FairnessMeasure, str] = {
     "selection_rate": "selection rate",
     "true_positive_rate": "true positive rate",
     "false_positive_rate": "false positive rate",
+    "mean_answer": "mean answer",  # as a share of the target's range
     "calibration": "observed/expected",
 }
 
@@ -52,12 +53,12 @@ class Gap(Strict):
         return f"{self.place} {self.own:.3f}, {self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
 
-def gaps_markdown(gaps: Sequence[Gap]) -> str:
+def gaps_markdown(gaps: Sequence[Gap], title: str = "Fairness by group") -> str:
     """A Markdown table of every group and measure; empty where there is none."""
     if not gaps:
         return ""
     head = (
-        "\n## Fairness by group\n\nEach gap is the group's measure minus everyone else's; all intervals hold at once.\n\n"
+        f"\n## {title}\n\nEach gap is the group's measure minus everyone else's; all intervals hold at once.\n\n"
         "| column | group | rows | measure | own | gap | limit | |\n|---|---|---|---|---|---|---|---|\n"
     )
     return head + "".join(f"| {' | '.join(_cells(gap))} |\n" for gap in gaps)

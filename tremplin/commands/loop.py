@@ -142,4 +142,7 @@ def monitor(
     given.console.print(f"{window}: [bold]{found['action']}[/]")
     for reason in found["reasons"]:
         given.console.print(f"  {reason}")
+    if found["fairness"]:
+        given.console.print(f"  {found['fairness']}")
+    given.console.print(f"page: {found['page']}")
     given.console.print(f"report: {found['report']}")

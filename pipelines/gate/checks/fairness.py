@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from pipelines.gate.material import CheckFunction, Material
@@ -27,10 +26,11 @@ def fairness(material: Material) -> Check:
         ("shown and not limited, largest", _largest([gap for gap in gaps if gap.limit is None])),
         (f"too small to judge ({settings.minimum_rows:,} needed)", [str(small) for small in judged.small]),
     ]
-    rates = [gap.own for gap in gaps if gap.measure == "selection_rate"]
+    shares = [gap for gap in gaps if gap.measure in ("selection_rate", "mean_answer")]
+    rates = [gap.own for gap in shares]
     differing = (
-        f"groups are selected at {min(rates):.0%} to {max(rates):.0%}"
-        if rates
+        f"the {NAMES[shares[0].measure]} of groups goes from {min(rates):.0%} to {max(rates):.0%}"
+        if shares
         else "no group is large enough"
     )
     trade_off = (
@@ -74,10 +74,11 @@ def _judged(material: Material) -> Judged:
     """Every gap that can be judged, and the groups too small for it."""
     settings, columns = material.pilot.file.gate.fairness, material.pilot.contract.protected
     assert settings is not None
-    flagged = np.asarray(material.pilot.charter.decisions(material.scores), dtype=np.float64)
     tables = {True: material.audit, False: material.evaluation}
     return judged_gaps(
-        Answers(material.labels, material.scores, flagged, material.days),
+        Answers(
+            material.labels, material.scores, material.pilot.charter.decisions(material.scores), material.days
+        ),
         pd.DataFrame({column.name: tables[column.held_apart][column.name] for column in columns}),
         columns,
         minimum_rows=settings.minimum_rows,

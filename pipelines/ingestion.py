@@ -3,8 +3,8 @@
 Requirement: the graph of DVC begins at a file that says exactly what was known, and when.
 Risk: an answer from the future, a month that never arrived, a column that changed its meaning.
 Quality method: what became known later is erased; the contract is checked on every row; nothing replaces the last
-good snapshot until the new one is whole.
-Evidence: ``data/<pilot>/snapshot.json``.
+good snapshot until the new one is whole; the source is cut at decisions, and its rows compared (``pipelines.availability``).
+Evidence: ``data/<pilot>/snapshot.json``, and the metadata of ``snapshot.parquet``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from pipelines.fetching import fetched
 from pipelines.stages import progress, table_bytes, typed, write_json, write_whole
 from pipelines.withdrawal import NOBODY, Withdrawn
 from tremplin.contract import Contract, Strict
-from tremplin.errors import ContractBreach, SourceAway, TremplinError
+from tremplin.errors import ContractBreach, TremplinError
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
 from tremplin.sources.reading import Origin, reading
@@ -66,6 +67,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime, *, withdrawn: Withdrawn 
     if known:
         return known
 
+    from pipelines import availability
     from tremplin.batch_checks import require
 
     start = as_of - timedelta(days=pilot.file.data.window_days)
@@ -87,6 +89,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime, *, withdrawn: Withdrawn 
         progress(f"{left_out:,} rows left out: consent withdrawn")
     rows = typed(require(rows, pilot.contract, paths.rejected), pilot.contract)
     _refuse_impossible_times(rows, pilot.contract, start, as_of)
+    available = availability.measure(pilot, rows, as_of, withdrawn=withdrawn)
     rows, pending = _as_known_at(rows, pilot.contract, as_of)
     labelled = int(rows[pilot.contract.target].notna().sum())
     _refuse_gaps(rows, pilot, as_of)
@@ -96,7 +99,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime, *, withdrawn: Withdrawn 
             f"data.minimum_rows asks for {pilot.file.data.minimum_rows:,}. Wait for labels, or check that the source is "
             "whole."
         )
-    content = table_bytes(rows)
+    content = table_bytes(rows, {availability.METADATA: available.model_dump_json()})
     facts = SnapshotFacts(
         pilot=pilot.name,
         as_of=as_of,
@@ -154,32 +157,7 @@ def _digest(path: Path) -> str | None:
 def _fetch(pilot: Pilot, start: datetime, end: datetime, pages: Path) -> tuple[pd.DataFrame, list[Origin]]:
     """The source's rows, and where they came from; ``pages`` holds what a source that is away had already given."""
     with reading(pages) as opened:
-        return _rows(pilot, start, end), opened.origins
-
-
-def _rows(pilot: Pilot, start: datetime, end: datetime) -> pd.DataFrame:
-    try:
-        rows: pd.DataFrame = pilot.source.fetch(start, end)
-    except TremplinError:
-        raise
-    except (ConnectionError, TimeoutError) as error:
-        raise SourceAway(
-            f"{pilot.folder / 'source.py'}: the source does not answer ({error}). Try again later."
-        ) from error
-    except Exception as error:
-        raise TremplinError(
-            f"{pilot.folder / 'source.py'}: fetch() failed with {type(error).__name__}: {error}. Mend the source or "
-            "bring its data again; `--debug` shows where it failed."
-        ) from error
-    if not hasattr(rows, "columns"):
-        raise TremplinError(
-            f"{pilot.folder / 'source.py'}: fetch() gave a {type(rows).__name__}, not a DataFrame."
-        )
-    if twice := sorted(rows.columns[rows.columns.duplicated()]):
-        raise TremplinError(
-            f"{pilot.folder / 'source.py'}: fetch() gave these columns twice: {', '.join(twice)}."
-        )
-    return rows
+        return fetched(pilot, start, end), opened.origins
 
 
 def _refuse_impossible_times(rows: pd.DataFrame, contract: Contract, start: datetime, end: datetime) -> None:

@@ -72,13 +72,16 @@ def write_whole(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
-def table_bytes(rows: pd.DataFrame) -> bytes:
-    """Rows as Parquet, without the index."""
+def table_bytes(rows: pd.DataFrame, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Rows as Parquet, without the index; ``metadata`` is kept in the file beside what describes its columns."""
     import pyarrow as pa
     from pyarrow import parquet
 
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    if metadata:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
     sink = pa.BufferOutputStream()
-    parquet.write_table(pa.Table.from_pandas(rows, preserve_index=False), sink, compression="zstd")
+    parquet.write_table(table, sink, compression="zstd")
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
@@ -98,6 +101,23 @@ def read_table(path: Path) -> pd.DataFrame:
             f"{path} cannot be read: {str(error).strip()}. Make it again: `dvc repro` for what a stage makes, "
             "`tremplin run` for the snapshot."
         ) from error
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What ``table_bytes`` was given to keep beside the rows, and what it says of them itself.
+
+    Raises:
+        TremplinError: the file is missing or damaged.
+    """
+    from pyarrow import parquet
+
+    try:
+        kept = parquet.read_schema(path).metadata or {}
+    except (OSError, ValueError) as error:
+        raise TremplinError(
+            f"{path} cannot be read: {str(error).strip()}. Make it again: `tremplin run`."
+        ) from error
+    return {key.decode(): value.decode() for key, value in kept.items()}
 
 
 def typed(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:

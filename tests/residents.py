@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from pipelines import evaluation, modeling, preparation
+from pipelines import availability, evaluation, modeling, preparation
 from pipelines.stages import table_bytes, typed, write_whole
 from tests.results import BOOSTED, ROOT, Result
 from tremplin.paths import Paths
@@ -60,9 +60,11 @@ def make_residents(root: Path, as_of: datetime = AS_OF) -> Residents:
     rows = typed(
         pilot.source.fetch(as_of - timedelta(days=pilot.file.data.window_days), as_of), pilot.contract
     )
+    available = availability.measure(pilot, rows, as_of)
     late = rows[pilot.contract.label_time] > as_of
     rows.loc[late, [pilot.contract.target, pilot.contract.label_time]] = None
-    write_whole(paths.snapshot, table_bytes(rows))
+    metadata = {availability.METADATA: available.model_dump_json()}
+    write_whole(paths.snapshot, table_bytes(rows, metadata))
     for stage in (preparation, modeling, evaluation):
         stage.stage(pilot, paths)
     return made

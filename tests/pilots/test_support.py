@@ -57,7 +57,7 @@ def residents(source: ModuleType) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def survey(source: ModuleType) -> pd.DataFrame:
-    found: pd.DataFrame = source.survey()
+    found: pd.DataFrame = source.survey(source.answers())
     return found
 
 
@@ -131,6 +131,16 @@ def test_two_windows_are_one(source: ModuleType) -> None:
     whole = source.fetch(day(2016, 3), day(2016, 4))
     parts = [source.fetch(day(2016, 3), day(2016, 3, 9)), source.fetch(day(2016, 3, 9), day(2016, 4))]
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+
+
+def test_no_answer_about_work_is_known_before_it_is_coded(source: ModuleType) -> None:
+    start, end, moment = day(2016, 3), day(2016, 4), day(2016, 4, 4)
+    cut, whole = source.fetch(start, end, moment), source.fetch(start, end)
+    coded = whole["interview_coded"] <= moment
+    assert 0 < coded.sum() < len(whole)
+    assert cut["without_work"].notna().equals(coded)
+    answer = ["without_work", "interview_coded"]
+    pd.testing.assert_frame_equal(cut.drop(columns=answer), whole.drop(columns=answer))
 
 
 def test_another_process_says_the_same(residents: pd.DataFrame) -> None:

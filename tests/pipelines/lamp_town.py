@@ -79,6 +79,7 @@ def parameters() -> dict[str, Any]:
         "evaluation_days": 20,
         "minimum_rows": 2000,
         "timezone": "Europe/Paris",
+        "decision_lead_minutes": 0,  # the round begins in the morning that the row is about
     }
     content["model"] |= {"candidates": {"linear": {"C": 1.0}, "boosted": {"trees": 30}}}
     # Ten times the flickers fit the contract of the lamps and move its model: what that check blocks is shown on flights.

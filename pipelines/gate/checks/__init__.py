@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.gate.checks import (
+    availability,
     calibration,
     coverage,
     data,
@@ -19,7 +20,7 @@ from pipelines.gate.material import CheckFunction
 
 # In the order of the verdict's lines.
 FAMILIES = (
-    data, poisoning, leakage, quality, sites, coverage, fairness, calibration, robustness, privacy, operation,
+    data, poisoning, leakage, availability, quality, sites, coverage, fairness, calibration, robustness, privacy, operation,
 )  # fmt: skip
 
 ALL: list[CheckFunction] = [check for family in FAMILIES for check in family.CHECKS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from pipelines.availability import read as read_availability
-from pipelines.gate.material import Material, probabilities
+from pipelines.fitting import labels_of, predict
+from pipelines.gate.material import Material
 from tremplin.comparison import Bootstrap, days_of
 from tremplin.contract import Contract, load_contract
 from tremplin.errors import TremplinError
@@ -31,17 +33,25 @@ class ChampionModel:
 
     release: Release
 
-    def score(self, rows: pd.DataFrame) -> NDArray[np.float64]:
-        """Probability of the target for each row; TremplinError where the rows lack a column it needs."""
+    def score(self, rows: pd.DataFrame, asked: Contract) -> NDArray[np.float64]:
+        """Its answer to each row, on the unit interval of the contract that is ``asked`` now, shape (n,).
+
+        Raises:
+            TremplinError: the rows lack a column it needs, or it answers another question.
+        """
         contract = load_contract(self.release.path / "contract.yaml")
         missing = [feature.name for feature in contract.features if feature.name not in rows]
         if missing:
+        if (contract.task, contract.target) != (asked.task, asked.target):
+            raise TremplinError(
+                f"the champion {self.release.id} predicts {contract.target} ({contract.task}), and the contract "
+                f"{asked.target} ({asked.task})"
+            )
             raise TremplinError(
                 f"the champion {self.release.id} needs {', '.join(missing)}, which these rows lack"
             )
-        return OnnxModel(self.release.path / "model.onnx", contract).score(
-            model_columns(model_frame(rows, contract))
-        )
+        model = OnnxModel(self.release.path / "model.onnx", contract)
+        return asked.scale.to_unit(model.score(model_columns(model_frame(rows, contract))))
 
 
 def gather(
@@ -70,10 +80,10 @@ def gather(
     champion_scores, champion_fault = None, None
     if champion:
         try:
-            champion_scores = champion.score(evaluation)
+            champion_scores = champion.score(evaluation, contract)
         except TremplinError as error:
             champion_fault = str(error)
-    gate = pilot.file.gate
+    gate, to_unit = pilot.file.gate, contract.scale.to_unit
     model_path = _present(paths.model / "model.onnx")
     model = OnnxModel(model_path, contract)
     pipeline, baseline = (_fitted(pilot, paths.model / f"{name}.pkl") for name in ("pipeline", "baseline"))
@@ -86,11 +96,11 @@ def gather(
         evaluation=evaluation,
         audit=_held_apart(paths, contract, evaluation),
         availability=read_availability(_present(paths.snapshot)),
-        labels=evaluation[contract.target].to_numpy(np.float64),
+        labels=labels_of(evaluation, contract),
         days=days_of(evaluation[contract.time], pilot.file.data.timezone),
-        scores=model.score(model_columns(frame)),
-        trained=probabilities(pipeline, frame),
-        baseline=probabilities(baseline, frame),
+        scores=to_unit(model.score(model_columns(frame))),
+        trained=to_unit(predict(pipeline, frame, contract)),
+        baseline=to_unit(predict(baseline, frame, contract)),
         champion=champion.release.id if champion else None,
         champion_scores=champion_scores,
         champion_fault=champion_fault,

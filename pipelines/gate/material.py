@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from pipelines.availability import Availability
+from pipelines.fitting import labels_of, predict, targets
 from pipelines.verdict import Check
 from tremplin.comparison import Bootstrap, Floats, Integers
 from tremplin.frame import model_frame
@@ -27,6 +29,7 @@ from tremplin.settings import Settings
 
 
 @dataclass(frozen=True)
+from tremplin.target import Task
 class Material:
     """What the checks look at. Every array has one entry a row of ``evaluation``."""
 
@@ -38,7 +41,7 @@ class Material:
     evaluation: pd.DataFrame
     audit: pd.DataFrame  # what is held apart, one row for each of evaluation's; for fairness alone
     availability: Availability | None  # None: the snapshot does not say
-    labels: Floats  # 0 or 1
+    labels: Floats  # on the unit interval (tremplin.target), as all that follow: 0 or 1, or an amount within its range
     days: Integers  # local day
     scores: Floats  # of model.onnx
     trained: Floats  # of pipeline.pkl
@@ -59,9 +62,8 @@ class Material:
 
     @cached_property
     def train_labels(self) -> Floats:
-        """0 or 1, one entry a row of ``train``."""
-        labels: Floats = self.train[self.pilot.contract.target].to_numpy(np.float64)
-        return labels
+        """On the unit interval, one entry a row of ``train``."""
+        return labels_of(self.train, self.pilot.contract)
 
     def fitted_on(self, rows: NDArray[np.bool_]) -> Pipeline:
         """The model's own recipe, fitted on some of the training rows only; with one thread, whatever the pilot says."""
@@ -69,11 +71,24 @@ class Material:
         alike.set_params(
             **{name: 1 for name, value in alike.get_params().items() if name.endswith("n_jobs") and value}
         )
-        return alike.fit(self.train_frame[rows], self.train_labels[rows].astype(np.int64))
+        return alike.fit(self.train_frame[rows], targets(self.train_labels[rows], self.pilot.contract))
+
+    def said_by(self, fitted: Pipeline, frame: pd.DataFrame) -> Floats:
+        """What a fitted pipeline says of each row, on the unit interval, shape (n,)."""
+        return self.pilot.contract.scale.to_unit(predict(fitted, frame, self.pilot.contract))
+
+    def said_of(self, columns: dict[str, Any]) -> Floats:
+        """What model.onnx says of each row, on the unit interval, shape (n,)."""
+        return self.pilot.contract.scale.to_unit(self.model.score(columns))
 
     @property
-    def brier(self) -> Floats:
-        """The model's loss on each row."""
+    def task(self) -> Task:
+        """What is predicted."""
+        return self.pilot.contract.task
+
+    @property
+    def loss(self) -> Floats:
+        """The model's squared error on each row."""
         losses: Floats = (self.scores - self.labels) ** 2
         return losses
 
@@ -81,12 +96,6 @@ class Material:
     def sampled(self) -> str:
         """How an interval came about, in words."""
         return f"{self.how.samples:,} paired samples of {int(self.days.max()) + 1} days"
-
-
-def probabilities(fitted: Pipeline, frame: pd.DataFrame) -> Floats:
-    """What a fitted pipeline says of each row: the probability of the target, shape (n,)."""
-    said: Floats = np.asarray(fitted.predict_proba(frame), dtype=np.float64)[:, 1]
-    return said
 
 
 def evenly(count: int, most: int) -> NDArray[np.intp]:

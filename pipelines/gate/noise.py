@@ -3,6 +3,8 @@
 Every row is scored by a small model that saw nothing of its day (three folds of whole days, after Northcutt et al. 2021,
 "Confident learning", JAIR 70, which judges labels by out-of-sample probabilities). A group's labels are then compared with what
 those probabilities expect, its own base rate aside: seasons and sites move it honestly.
+
+Amounts are audited by their ranks among all training rows, from 0 to 1: a few extreme ones would hide the rest.
 """
 
 from __future__ import annotations
@@ -14,17 +16,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
+from scipy.stats import rankdata
 
 from pipelines.gate.material import Material
 from tremplin.comparison import Floats, Integers, days_of
 from tremplin.contract import Contract
 from tremplin.frame import model_frame
+from tremplin.target import Task
 
 FOLDS = 3
 SAMPLE = 30_000  # rows a fold learns from, evenly over the time; more adds little to so small a model
 THREADS, ROUNDS = 1, 30
 TREES = {
-    "objective": "binary", "learning_rate": 0.15, "num_leaves": 15, "min_data_in_leaf": 100, "num_threads": THREADS,
+    "learning_rate": 0.15, "num_leaves": 15, "min_data_in_leaf": 100, "num_threads": THREADS,
     "deterministic": True, "force_row_wise": True, "seed": 0, "verbosity": -1,
 }  # fmt: skip
 CERTAIN = 0.02  # a probability nearer to 0 or 1 is taken for this: one row must not decide
@@ -37,21 +41,26 @@ class Audited:
     """Training rows as the audit sees them. Every array has one entry a row."""
 
     train: pd.DataFrame
-    labels: Floats  # 0 or 1
+    labels: Floats  # 0 or 1; of amounts the rank
     days: Integers  # local day
     cells: Integers  # shared by near-identical rows
-    scores: Floats  # probability of the target, by a model that saw nothing of the row's day
+    scores: Floats  # what is expected of the label, by a model that saw nothing of the row's day
+    task: Task
 
 
 def audited(material: Material, groups: set[str]) -> Audited:
     """The training rows, scored without the columns that name ``groups``: a model that sees them learns what was done to them."""
     train, contract = material.train, material.pilot.contract
     labels = train[contract.target].to_numpy("float64")
+    if contract.task is Task.REGRESSION:
+        labels = np.asarray(rankdata(labels), dtype=np.float64) / len(labels)
     days = days_of(train[contract.time], material.pilot.file.data.timezone)
     columns = _columns(train, contract)
     cells = near_identical(columns, contract)
     seen = [values for name, values in columns.items() if name not in groups] or list(columns.values())
-    return Audited(train, labels, days, cells, _out_of_sample(np.column_stack(seen), labels, days, cells))
+    objective = "binary" if contract.task is Task.CLASSIFICATION else "regression"
+    scores = _out_of_sample(np.column_stack(seen), labels, days, cells, objective=objective)
+    return Audited(train, labels, days, cells, scores, contract.task)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,39 @@ class Noise:
     error: Floats
 
 
-def label_noise(scores: Floats, labels: Floats, groups: Integers, days: Integers) -> Noise:
+def label_noise(rows: Audited, groups: Integers) -> Noise:
+    """The share of changed labels in each group."""
+    estimate = _of_classes if rows.task is Task.CLASSIFICATION else _of_amounts
+    return estimate(rows.scores, rows.labels, groups, rows.days)
+
+
+def _of_amounts(scores: Floats, labels: Floats, groups: Integers, days: Integers) -> Noise:
+    """The share of amounts that were put in place of others and say nothing of their rows, the group's own mean aside.
+
+    Of such a share e the expected label is ``(1 - e) s`` and a constant: the slope of labels on scores falls by e. (The same
+    holds of any function of the amount, hence of its rank.) Amounts that are all moved alike are another mean, and not seen.
+    """
+    size = int(groups.max()) + 1
+    counts = np.maximum(np.bincount(groups, minlength=size), 1)
+
+    def total(values: Floats) -> Floats:
+        return np.bincount(groups, values, size).astype(np.float64)
+
+    centred = scores - (total(scores) / counts)[groups]
+    rest = labels - (total(labels) / counts)[groups] - centred
+    spread = np.maximum(total(rest**2) / counts, 1e-9)
+    information = np.maximum(total(centred**2) / spread, 1e-9)
+    return _noise(-centred * rest / spread[groups], information, groups, days)
+
+
+def _noise(score: Floats, information: Floats, groups: Integers, days: Integers) -> Noise:
+    """From each row's score, shape (n,), and each group's information."""
+    size, width = len(information), int(days.max()) + 1
+    daily = np.bincount(groups * width + days, score, size * width).reshape(size, width)
+    return Noise(daily.sum(axis=1) / information, information, np.sqrt((daily**2).sum(axis=1)) / information)
+
+
+def _of_classes(scores: Floats, labels: Floats, groups: Integers, days: Integers) -> Noise:
     """The one-step estimate of the share of changed labels in each group, its base rate aside.
 
     With y true with probability ``e + (1 - 2e) s``, ``s = logistic(a + logit p)`` and ``a`` the group's own, the efficient
@@ -85,9 +126,7 @@ def label_noise(scores: Floats, labels: Floats, groups: Integers, days: Integers
     both, base = total(slope), np.maximum(total(spread), 1e-9)
     information = np.maximum(total(slope**2 / spread) - both**2 / base, 1e-9)
     score = (slope / spread - (both / base)[groups]) * (labels - expected)
-    width = int(days.max()) + 1
-    daily = np.bincount(groups * width + days, score, size * width).reshape(size, width)
-    return Noise(total(score) / information, information, np.sqrt((daily**2).sum(axis=1)) / information)
+    return _noise(score, information, groups, days)
 
 
 def holm(p: Floats, alpha: float) -> NDArray[np.bool_]:
@@ -112,7 +151,9 @@ def near_identical(columns: dict[str, Floats], contract: Contract) -> Integers:
     return np.asarray(pd.factorize(hashed)[0], dtype=np.int64)
 
 
-def _out_of_sample(matrix: Floats, labels: Floats, days: Integers, cells: Integers) -> Floats:
+def _out_of_sample(
+    matrix: Floats, labels: Floats, days: Integers, cells: Integers, *, objective: str
+) -> Floats:
     few = pd.Series(cells).groupby(cells).cumcount().to_numpy() < COPIES
     order = np.random.default_rng(0).permutation(int(days.max()) + 1)  # weekdays are dealt evenly
     fold = order[days] % FOLDS
@@ -120,7 +161,9 @@ def _out_of_sample(matrix: Floats, labels: Floats, days: Integers, cells: Intege
     for asked in range(FOLDS):
         learnt = np.flatnonzero((fold != asked) & few)
         learnt = learnt[np.unique(np.linspace(0, len(learnt) - 1, SAMPLE).astype(np.int64))]
-        model = lightgbm.train(TREES, lightgbm.Dataset(matrix[learnt], labels[learnt]), ROUNDS)
+        model = lightgbm.train(
+            TREES | {"objective": objective}, lightgbm.Dataset(matrix[learnt], labels[learnt]), ROUNDS
+        )
         scores[fold == asked] = model.predict(matrix[fold == asked], num_threads=THREADS)
     return scores
 

@@ -77,7 +77,7 @@ def _worse_than_baseline(
     settings, how, days = material.pilot.file.gate.coverage, material.how, material.days
     if not cuts:
         return []
-    loss = material.brier - (material.baseline - material.labels) ** 2
+    loss = material.loss - (material.baseline - material.labels) ** 2
     sums = np.hstack([cut.by_day(loss, days) for cut in cuts])
     rows = np.hstack([cut.by_day(np.ones_like(loss), days) for cut in cuts])
     large = np.concatenate(counts) >= settings.minimum_rows
@@ -88,7 +88,7 @@ def _worse_than_baseline(
     low, high = np.full_like(values, -np.inf), np.full_like(values, np.inf)
     low[large], high[large] = simultaneous(values[large], drawn, how)
     reasons = [
-        f"the baseline is better there, Brier {value:+.3f} [{least:+.3f}, {most:+.3f}]"
+        f"the baseline is better there, {material.task.loss_name} {value:+.3f} [{least:+.3f}, {most:+.3f}]"
         if least > settings.baseline_margin
         else None
         for value, least, most in zip(values, low, high, strict=True)

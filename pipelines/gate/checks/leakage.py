@@ -23,7 +23,7 @@ def feature_too_good(material: Material) -> Check:
     said = ", ".join(f"{name} {found[name]:.3f}" for name in (above or ranking[:3]))
     return Check(
         id="feature-too-good",
-        requirement="No feature alone predicts the target too well to be true (AUC)",
+        requirement=f"No feature alone predicts the target too well to be true ({material.task.ranking_name})",
         value=found[ranking[0]],
         limit=limit,
         passed=not above,
@@ -37,11 +37,11 @@ def result_too_good(material: Material) -> Check:
     limit, value = material.pilot.file.gate.result_auc_limit, auc(material.labels, material.scores)
     return Check(
         id="result-too-good",
-        requirement="The model's result is credible (AUC)",
+        requirement=f"The model's result is credible ({material.task.ranking_name})",
         value=value,
         limit=limit,
         passed=value <= limit,
-        evidence=f"AUC {value:.3f} on {len(material.labels):,} evaluation rows",
+        evidence=f"{material.task.ranking_name} {value:.3f} on {len(material.labels):,} evaluation rows",
         source="model.onnx on evaluation.parquet; pilot.yaml gate.result_auc_limit",
     )
 

@@ -13,6 +13,7 @@ from pipelines.verdict import Check
 from tremplin.code_version import code_version
 from tremplin.errors import TremplinError
 from tremplin.frame import model_columns
+from tremplin.target import Task
 
 MEGABYTE = 1_000_000
 MANY = 1_000  # rows of one request at most, as a batch client sends them
@@ -40,7 +41,8 @@ def parity(material: Material) -> Check:
     worst = float(gaps.max())
     return Check(
         id="parity",
-        requirement="Largest difference of a probability between model.onnx and the trained pipeline",
+        requirement="Largest difference of an answer between model.onnx and the trained pipeline"
+        + (", as a share of the target's range" if material.task is Task.REGRESSION else ""),
         value=worst,
         limit=limit,
         passed=worst <= limit,

@@ -4,26 +4,31 @@ Three families of tests share the error rate, each corrected by Holm (1979). On 
 changed at random were found in a year of rows (9 draws of 9), in six months at one site of three only (8 %: 8 of 9). All or
 half of the labels of a stretch, 5 % of the site's, were found in six months. What cannot be seen: less than that at random;
 labels changed one way only in proportion to their probability, which look like another base rate; and what all rows share,
-which has nothing to be compared with.
+which has nothing to be compared with. Of amounts much more has to be changed before it shows: what is put in place of another is
+seen by how little it follows the rest, and an honest site may follow it less than the others.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy.special import rel_entr
 from scipy.stats import norm
 
 from pipelines.gate.material import CheckFunction, Material
 from pipelines.gate.noise import CERTAIN, Audited, audited, holm, label_noise
 from pipelines.verdict import Check
+from tremplin.comparison import Floats, Integers
 from tremplin.contract import Column
 from tremplin.groups import grouping
 from tremplin.pilot_file import Poisoning
+from tremplin.target import Task
 
 FAMILIES = 3  # of tests: sites, weeks, repeated rows
 BLOCK = 7  # days: every weekday once
 NEARLY = 0.05  # share of the other label that a repeated row may have: the true row, of which the others are copies
-UNSURE = 0.1  # expected share of the other label below which one label alone is no wonder
+UNSURE = 0.1  # expected share of other labels below which one label alone is no wonder
+ALIKE = 10  # parts of equal count that amounts are cut into by what is expected of them
 
 
 def poisoning(material: Material) -> Check:
@@ -62,7 +67,7 @@ def _sites(rows: Audited, site: list[Column], limit: float, alpha: float) -> lis
     cut = grouping(rows.train, site)
     if len(cut.names) < 2:  # there is nothing to compare with
         return []
-    noise = label_noise(rows.scores, rows.labels, cut.codes, rows.days)
+    noise = label_noise(rows, cut.codes)
     sums, variances = noise.share * noise.information, (noise.error * noise.information) ** 2
     others = noise.information.sum() - noise.information
     excess = noise.share - (sums.sum() - sums) / others
@@ -85,7 +90,7 @@ def _weeks(
     for columns in cuts:
         cut = grouping(rows.train, columns)
         blocks, codes = np.unique(cut.codes * weeks + week, return_inverse=True)
-        noise = label_noise(rows.scores, rows.labels, codes, rows.days)
+        noise = label_noise(rows, codes)
         large = np.flatnonzero(np.bincount(codes) >= settings.minimum_rows)
         if not len(large):
             continue
@@ -107,17 +112,33 @@ def _weeks(
 def _injected(rows: Audited, minimum: int, alpha: float) -> list[str]:
     """Near-identical rows that nearly all have one label, against the probability of it (Hoeffding 1963's bound, JASA 58)."""
     counts = np.bincount(rows.cells)
-    share = np.bincount(rows.cells, rows.labels) / counts
-    expected = np.clip(np.bincount(rows.cells, rows.scores) / counts, CERTAIN, 1 - CERTAIN)
-    other, other_expected = np.minimum(share, 1 - share), np.where(share > 0.5, 1 - expected, expected)
-    large = np.flatnonzero((counts >= minimum) & (other <= NEARLY) & (other_expected >= UNSURE))
+    share, expected, tried = _most_common(rows, counts)
+    large = np.flatnonzero((counts >= minimum) & (share >= 1 - NEARLY) & (expected <= 1 - UNSURE))
     divergence = rel_entr(share, expected) + rel_entr(1 - share, 1 - expected)
-    chance = np.exp(-counts * divergence)
+    chance = np.minimum(tried * np.exp(-counts * divergence), 1)
     return [
-        f"{counts[cell]:,} near-identical rows, {max(share[cell], 1 - share[cell]):.0%} with one label, where "
-        f"{expected[cell]:.0%} should be true"
+        f"{counts[cell]:,} near-identical rows, {share[cell]:.0%} with one label, where {expected[cell]:.0%} should have it"
         for cell in large[holm(chance[large], alpha)]
     ]
+
+
+def _most_common(rows: Audited, counts: Integers) -> tuple[Floats, Floats, int]:
+    """Of the most common label of each cell the share, the share to be expected, and how many labels it was chosen among."""
+    if rows.task is Task.CLASSIFICATION:
+        share = np.bincount(rows.cells, rows.labels) / counts
+        expected = np.clip(np.bincount(rows.cells, rows.scores) / counts, CERTAIN, 1 - CERTAIN)
+        mostly = share > 0.5
+        return np.where(mostly, share, 1 - share), np.where(mostly, expected, 1 - expected), 1
+    # Rows of which about the same is expected: how many of them have that very amount?
+    alike = pd.qcut(rows.scores, ALIKE, labels=False, duplicates="drop")
+    table = pd.DataFrame({"cell": rows.cells, "label": rows.labels, "alike": alike})
+    common = table.groupby(["cell", "label"]).size().sort_values(kind="stable").reset_index(name="rows")
+    common = common.drop_duplicates("cell", keep="last").set_index("cell").sort_index()
+    place = table.groupby("cell")["alike"].median().round()
+    asked = pd.MultiIndex.from_arrays([place.to_numpy(), common["label"].to_numpy()])
+    of_all = table.groupby("alike")["label"].value_counts(normalize=True).reindex(asked).to_numpy("float64")
+    expected = np.clip(np.nan_to_num(of_all, nan=0.0), 1 / len(table), 1 - CERTAIN)
+    return common["rows"].to_numpy("float64") / counts, expected, table["label"].nunique()
 
 
 CHECKS: list[CheckFunction] = [poisoning]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.pipeline import Pipeline
 
-from pipelines.gate.material import CheckFunction, Material, evenly, probabilities
+from pipelines.gate.material import CheckFunction, Material, evenly
 from pipelines.verdict import Check
 from tremplin.comparison import auc_estimate, days_of
 from tremplin.frame import model_columns
@@ -37,8 +37,8 @@ def membership(material: Material) -> Check:
     others = evenly(len(material.evaluation), ROWS)
     frames = [material.train_frame.iloc[members], material.frame.iloc[others]]
     labels = np.concatenate([material.train_labels[members], material.labels[others]])
-    said = np.concatenate([material.model.score(model_columns(frames[0])), material.scores[others]])
-    expected = np.concatenate([probabilities(reference, frame) for frame in frames])
+    said = np.concatenate([material.said_of(model_columns(frames[0])), material.scores[others]])
+    expected = np.concatenate([material.said_by(reference, frame) for frame in frames])
     signal = (expected - labels) ** 2 - (said - labels) ** 2
     truth = np.repeat([1.0, 0.0], [len(members), len(others)])
     found = auc_estimate(truth, signal, _days(material, members, others), material.how)

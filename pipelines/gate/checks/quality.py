@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipelines.gate.material import CheckFunction, Material, probabilities
+from pipelines.gate.material import CheckFunction, Material
 from pipelines.verdict import Check
 from tremplin.comparison import Bootstrap, days_of, mean_difference, skill
 
@@ -24,15 +24,16 @@ def baseline(material: Material) -> Check:
     """The baseline is beaten by more than chance and by enough to pay for a model."""
     limit = material.pilot.file.gate.baseline_margin
     loss = (material.baseline - material.labels) ** 2
-    found = skill(material.brier, loss, material.days, corrected(material))
+    found = skill(material.loss, loss, material.days, corrected(material))
     return Check(
         id="baseline",
-        requirement="Brier skill over the baseline; the interval's low end clears the margin",
+        requirement=f"{material.task.loss_name} skill over the baseline; the interval's low end clears the margin",
         value=found.value,
         limit=limit,
         interval=(found.low, found.high),
         passed=found.low >= limit,
-        evidence=f"Brier {material.brier.mean():.4f}, baseline {loss.mean():.4f}; {material.sampled}{_looks(material)}",
+        evidence=f"{material.task.loss_name} {material.loss.mean():.4f}, baseline {loss.mean():.4f}; {material.sampled}"
+        f"{_looks(material)}",
         source="model.onnx and baseline.pkl on evaluation.parquet; pilot.yaml gate.baseline_margin",
     )
 
@@ -47,15 +48,15 @@ def champion(material: Material) -> Check:
         evidence = f"no comparison on the same rows: {material.champion_fault}"
     else:
         loss = (material.champion_scores - material.labels) ** 2
-        found = mean_difference(material.brier, loss, material.days, corrected(material))
+        found = mean_difference(material.loss, loss, material.days, corrected(material))
         passed = found.high <= limit
         evidence = (
-            f"Brier {material.brier.mean():.4f}, champion {material.champion} {loss.mean():.4f}; {material.sampled}"
-            f"{_looks(material)}"
+            f"{material.task.loss_name} {material.loss.mean():.4f}, champion {material.champion} {loss.mean():.4f}; "
+            f"{material.sampled}{_looks(material)}"
         )
     return Check(
         id="champion",
-        requirement="Brier loss against the champion; the interval's high end stays within the margin",
+        requirement=f"{material.task.loss_name} loss against the champion; the interval's high end stays within the margin",
         value=found.value if found else None,
         limit=limit,
         interval=(found.low, found.high) if found else None,
@@ -77,18 +78,18 @@ def learning_curve(material: Material) -> Check:
     limit = material.pilot.file.gate.learning_curve_limit
     days = days_of(material.train[material.pilot.contract.time], material.pilot.file.data.timezone)
     part = days % PART == 0
-    fewer = (probabilities(material.fitted_on(part), material.frame) - material.labels) ** 2
+    fewer = (material.said_by(material.fitted_on(part), material.frame) - material.labels) ** 2
     doublings = np.log2(PART)
-    found = mean_difference(fewer / doublings, material.brier / doublings, material.days, material.how)
+    found = mean_difference(fewer / doublings, material.loss / doublings, material.days, material.how)
     return Check(
         id="learning-curve",
-        requirement="Brier loss that twice the data would still take away, at most",
+        requirement=f"{material.task.loss_name} loss that twice the data would still take away, at most",
         value=found.value,
         limit=limit,
         interval=(found.low, found.high),
         passed=found.low <= limit,
-        evidence=f"Brier {fewer.mean():.4f} from {int(part.sum()):,} rows of {len(np.unique(days[part]))} days, "
-        f"{material.brier.mean():.4f} from all {len(days):,} of {int(days.max()) + 1}; {material.sampled}",
+        evidence=f"{material.task.loss_name} {fewer.mean():.4f} from {int(part.sum()):,} rows of {len(np.unique(days[part]))} "
+        f"days, {material.loss.mean():.4f} from all {len(days):,} of {int(days.max()) + 1}; {material.sampled}",
         source="pipeline.pkl fitted again on train.parquet, on evaluation.parquet; pilot.yaml gate.learning_curve_limit",
     )
 

@@ -38,7 +38,7 @@ def missing_values(material: Material) -> Check:
     return _judged(
         material,
         "missing_values",
-        "Brier loss added by missing values, at the worst",
+        f"{material.task.loss_name} loss added by missing values, at the worst",
         faults.missing(frame, material.pilot.contract, _random(material)),
         f"required and so refused when missing: {', '.join(required)}" if required else "",
     )
@@ -50,7 +50,7 @@ def unit_errors(material: Material) -> Check:
     return _judged(
         material,
         "unit_errors",
-        "Brier loss added by a column in another unit that the contract lets through, at the worst",
+        f"{material.task.loss_name} loss added by a column in another unit that the contract lets through, at the worst",
         faults.unit_errors(frame, material.pilot.contract),
     )
 
@@ -64,7 +64,8 @@ def noise(material: Material) -> Check:
     return _judged(
         material,
         "noise",
-        f"Brier loss added by noise of {faults.NOISE:g} standard deviations on every number, within the contract's ranges",
+        f"{material.task.loss_name} loss added by noise of {faults.NOISE:g} standard deviations on every number, within the "
+        "contract's ranges",
         faults.noise(frame, contract, spread, _random(material)),
     )
 
@@ -78,7 +79,7 @@ def previous_period(material: Material) -> Check:
     the advantage over the baseline.
     """
     limit = material.pilot.file.gate.previous_period_limit
-    gain = material.brier - (material.baseline - material.labels) ** 2
+    gain = material.loss - (material.baseline - material.labels) ** 2
     weights = weights_of_before(material)
     worth = float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
     found: Estimate | None = None
@@ -88,7 +89,8 @@ def previous_period(material: Material) -> Check:
         said = f"{len(gain):,} evaluation rows weighted like the period before are worth {worth:,.0f}; {material.sampled}"
     return Check(
         id="previous-period",
-        requirement="Brier advantage over the baseline that is lost on rows like those of the period before the evaluation",
+        requirement=f"{material.task.loss_name} advantage over the baseline that is lost on rows like those of the period before "
+        "the evaluation",
         value=found.value if found else None,
         limit=limit,
         interval=(found.low, found.high) if found else None,
@@ -121,9 +123,9 @@ def _judged(material: Material, name: str, requirement: str, tried: Iterable[Fau
         if fault.noticed:
             noticed.append(fault.name)
             continue
-        loss = (material.model.score(columns | fault.columns) - labels) ** 2
+        loss = (material.said_of(columns | fault.columns) - labels) ** 2
         on = fault.passing
-        cost = mean_difference(loss[on], material.brier[rows][on], days[on], material.how)
+        cost = mean_difference(loss[on], material.loss[rows][on], days[on], material.how)
         found.append(_Found(fault, cost))
     ranking = sorted(found, key=lambda one: one.cost.value, reverse=True)
     above = [one for one in ranking if not one.cost.low <= limit]

@@ -32,7 +32,8 @@ def sites(material: Material) -> Check:
         said = "the contract names no site"
     return Check(
         id="sites",
-        requirement="AUC of every site, against all rows; the interval's high end is not below the allowed drop",
+        requirement=f"{material.task.ranking_name} of every site, against all rows; the interval's high end is not below the "
+        "allowed drop",
         value=estimate.value if estimate else None,
         limit=-gate.site_auc_drop,
         interval=(estimate.low, estimate.high) if estimate else None,

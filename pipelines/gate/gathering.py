@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,13 +39,13 @@ class ChampionModel:
             TremplinError: the rows lack a column it needs, or it answers another question.
         """
         contract = load_contract(self.release.path / "contract.yaml")
-        missing = [feature.name for feature in contract.features if feature.name not in rows]
-        if missing:
         if (contract.task, contract.target) != (asked.task, asked.target):
             raise TremplinError(
                 f"the champion {self.release.id} predicts {contract.target} ({contract.task}), and the contract "
                 f"{asked.target} ({asked.task})"
             )
+        missing = [feature.name for feature in contract.features if feature.name not in rows]
+        if missing:
             raise TremplinError(
                 f"the champion {self.release.id} needs {', '.join(missing)}, which these rows lack"
             )

@@ -26,10 +26,10 @@ from tremplin.frame import model_frame
 from tremplin.onnx_model import OnnxModel
 from tremplin.pilot import Pilot
 from tremplin.settings import Settings
+from tremplin.target import Task
 
 
 @dataclass(frozen=True)
-from tremplin.target import Task
 class Material:
     """What the checks look at. Every array has one entry a row of ``evaluation``."""
 

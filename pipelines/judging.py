@@ -80,9 +80,10 @@ def judge_wave(
     worse, fine = len(rules.waves) / wrong, 1 / wrong
     low, high = blocks.bounds(above=worse, below=fine)
     difference = float(blocks.mean.mean())
+    digits = _digits(pilot)
     measured = (
-        f"{_in_words(losses, pilot)} of the champion on the same rows: difference {difference:+.4f} "
-        f"[{low:+.4f}, {high:+.4f}] over {len(blocks.mean)} days of outcomes, margin {rules.margin:g}"
+        f"{_in_words(losses, pilot)} of the champion on the same rows: difference {difference:+{digits}} "
+        f"[{low:+{digits}}, {high:+{digits}}] over {len(blocks.mean)} days of outcomes, margin {rules.margin:g}"
     )
     missing = _missing(len(known), open_days, pilot)
     decision: Literal["proceed", "hold", "rollback"] = "hold"
@@ -115,10 +116,15 @@ def _missing(outcomes: int, open_days: int, pilot: Pilot) -> str:
     return " and ".join(lacks)
 
 
+def _digits(pilot: Pilot) -> str:
+    """How losses are written: those of an amount may be small shares of its squared range."""
+    return ".4f" if pilot.contract.task is Task.CLASSIFICATION else ".3g"
+
+
 def _in_words(losses: tuple[float, float], pilot: Pilot) -> str:
     """Both losses; of an amount in its own unit too, where a person can tell whether they matter."""
     contract, (ours, theirs) = pilot.contract, losses
-    words = f"{contract.task.loss_name} {ours:.4f} against {theirs:.4f}"
+    words = f"{contract.task.loss_name} {ours:{_digits(pilot)}} against {theirs:{_digits(pilot)}}"
     if contract.task is Task.CLASSIFICATION:
         return words
     span = contract.scale.high - contract.scale.low

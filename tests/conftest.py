@@ -25,6 +25,7 @@ from tremplin.pilot import Pilot, load_pilot
 from tremplin.release import GoNoGo, Manifest, Release, make_keys, write_release
 from tremplin.settings import Settings, load_settings
 from tremplin.store import open_store
+from tremplin.target import Task
 
 # Whom the factory's releases answer: everybody but one carrier that was too small, and any that was not there.
 COVERAGE = [
@@ -106,7 +107,7 @@ class ReleaseFactory:
         root: Path,
         *,
         threshold: float = 0.33,
-        pilot: str = "flights",
+        pilot: str | None = None,
         signing_key: Path | None = None,
         edit: dict[str, Callable[[bytes], bytes]] | None = None,
     ) -> Release:
@@ -121,32 +122,30 @@ class ReleaseFactory:
             by="Camille Laurent", role="product owner", as_of=FEBRUARY, stand_in=True,
             journal_hash=digest, lock_hash=digest, verdict_hash=digest, model_hash=digest,
         )  # fmt: skip
+        task = self.pilot.contract.task
         manifest = Manifest(
-            pilot=pilot, as_of=FEBRUARY, model_version=1, mlflow_run="0" * 32, commit="0" * 40, dirty=False,
+            pilot=pilot or self.pilot.name, as_of=FEBRUARY, model_version=1, mlflow_run="0" * 32, commit="0" * 40, dirty=False,
             data_hash=digest, contract_hash=self.pilot.contract_hash, lock_hash=digest, verdict_hash=digest,
-            go_no_go=go, decision_threshold=threshold, files={},
+            go_no_go=go, task=task, decision_threshold=threshold if task is Task.CLASSIFICATION else None, files={},
         )  # fmt: skip
         root.mkdir(parents=True, exist_ok=True)
         return write_release(root, files, manifest, signing_key or self.private_key)
 
 
-@pytest.fixture(scope="session")
-def release_factory(pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> ReleaseFactory:
+def make_releases_of(pilot: Pilot, folder: Path) -> ReleaseFactory:
     """The boosted candidate with few trees, trained on January by the pilot's own functions, exported and signed."""
-    from sklearn.pipeline import make_pipeline
-
     from pipelines.exporting import export_onnx
+    from pipelines.fitting import fit, labels_of
     from pipelines.profiling import profile
     from pipelines.stages import write_json
     from tremplin.frame import model_frame
 
-    folder = tmp_path_factory.mktemp("release")
     rows = pilot.source.fetch(JANUARY, MARCH)
     train = rows[(rows[pilot.contract.time] < FEBRUARY) & rows[pilot.contract.target].notna()]
     few = {"boosted": {**pilot.file.model.candidates["boosted"], "trees": 20}}
-    estimator = pilot.model.candidates(few, seed=1, threads=1)["boosted"]
-    pipeline = make_pipeline(pilot.features.transformer(), estimator)
-    pipeline.fit(model_frame(train, pilot.contract), train[pilot.contract.target].astype(int))
+    settings = pilot.file.model.model_copy(update={"candidates": few, "seed": 1, "threads": 1})
+    frame, labels = model_frame(train, pilot.contract), labels_of(train, pilot.contract)
+    pipeline = fit(pilot, settings, "boosted", frame, labels)
     (folder / "model.onnx").write_bytes(export_onnx(pipeline, pilot.contract))
     described = profile(train, pilot.contract, folder / "model.onnx") | {"coverage": COVERAGE}
     write_json(folder / "profile.json", described)
@@ -158,6 +157,12 @@ def release_factory(pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> R
     drafts.mkdir()
     later = rows[rows[pilot.contract.time] >= FEBRUARY].reset_index(drop=True)
     return ReleaseFactory(pilot, files, pipeline, later, private, public, drafts)
+
+
+@pytest.fixture(scope="session")
+def release_factory(pilot: Pilot, tmp_path_factory: pytest.TempPathFactory) -> ReleaseFactory:
+    """Releases of `flights`."""
+    return make_releases_of(pilot, tmp_path_factory.mktemp("release"))
 
 
 @dataclass(frozen=True)

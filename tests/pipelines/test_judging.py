@@ -11,9 +11,11 @@ import pytest
 
 from pipelines.betting import Blocks
 from pipelines.judging import WaveVerdict, judge_wave
+from tests.delays import delays
 from tests.pipelines.wave_histories import DAYS, Departures, Pair, first_looks, moment, prefix
 from tests.results import Result
 from tremplin.onnx_model import OnnxModel
+from tremplin.pilot import Pilot
 
 LEVEL = 0.05
 
@@ -144,9 +146,15 @@ def test_the_bounds_are_where_the_bets_reach_their_level() -> None:
     assert prefix(blocks, 5).bounds(above=60, below=20)[0] < low
 
 
-@pytest.fixture(scope="module")
-def departures() -> Departures:
-    return Departures()
+@pytest.fixture(scope="module", params=["yes or no", "an amount"])
+def departures(
+    request: pytest.FixtureRequest, pilot: Pilot, tmp_path_factory: pytest.TempPathFactory
+) -> Departures:
+    if request.param == "yes or no":
+        return Departures(pilot, {"C": 0.1}, every=3)
+    made = delays(tmp_path_factory.mktemp("delays"))
+    made.edit(rollout={"margin": 0.002})  # 5 % of what the mean leaves, as .01 is of yes or no
+    return Departures(made.pilot, {"alpha": 10.0})
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +179,7 @@ def errors(pair: Pair, histories: int) -> tuple[float, float]:
     return bets, fixed
 
 
-def delays(pair: Pair, histories: int) -> list[int | None]:
+def days_to_roll_back(pair: Pair, histories: int) -> list[int | None]:
     """Days until the roll-back by the level that a wave of three has; None where it was not within DAYS."""
     margin = pair.days.least_stake
     return [
@@ -198,6 +206,6 @@ def test_every_pair_keeps_the_level_over_many_histories(pairs: dict[str, Pair]) 
 
 @pytest.mark.slow
 def test_a_degraded_challenger_is_rolled_back_and_a_good_one_never(pairs: dict[str, Pair]) -> None:
-    found = [day or DAYS for day in delays(pairs["mixed labels"], 50)]
+    found = [day or DAYS for day in days_to_roll_back(pairs["mixed labels"], 50)]
     assert np.median(found) <= 21
-    assert set(delays(pairs["retrained"], 50)) == {None}
+    assert set(days_to_roll_back(pairs["retrained"], 50)) == {None}

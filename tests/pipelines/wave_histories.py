@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from pipelines.betting import Blocks
-from pipelines.fitting import fit, labels_of
-from tests.results import BOOSTED, ROOT
+from pipelines.fitting import fit, labels_of, predict
+from tests.results import BOOSTED
 from tremplin.comparison import Floats, days_of
 from tremplin.frame import model_frame
-from tremplin.pilot import Pilot, load_pilot
+from tremplin.pilot import Pilot
 
 ZONE = "America/New_York"
 WEEK = 7  # days drawn together: a day resembles the one before it
@@ -44,18 +44,17 @@ class Pair:
 
 
 class Departures:
-    """Every third departure of 2013, and models of a part of it."""
+    """Departures of 2013, one in ``every``, and models of a part of it. Labels and scores are on the unit interval."""
 
-    def __init__(self) -> None:
-        self.pilot: Pilot = load_pilot("flights", ROOT)
-        rows = self.pilot.source.fetch(moment(1), datetime(2014, 1, 1, 5, tzinfo=UTC))[::3]
+    def __init__(self, pilot: Pilot, linear: dict[str, float], *, every: int = 1) -> None:
+        self.pilot = pilot
+        rows = self.pilot.source.fetch(moment(1), datetime(2014, 1, 1, 5, tzinfo=UTC))[::every]
         contract = self.pilot.contract
         self.rows: pd.DataFrame = rows[rows[contract.target].notna()].reset_index(drop=True)
         self.frame = model_frame(self.rows, contract)
         self.labels = labels_of(self.rows, contract)
-        settings = self.pilot.file.model
-        candidates = {"boosted": BOOSTED, "linear": settings.candidates["linear"]}
-        self._settings = settings.model_copy(update={"candidates": candidates})
+        candidates = {"boosted": BOOSTED, "linear": linear}
+        self._settings = self.pilot.file.model.model_copy(update={"candidates": candidates})
 
     def between(self, start: datetime, end: datetime) -> NDArray[np.intp]:
         """Positions of the departures in ``[start, end)``."""
@@ -72,7 +71,7 @@ class Departures:
             there = np.flatnonzero((self.rows["origin"].iloc[rows] == spoil).to_numpy())
             labels[there] = np.random.default_rng(0).permutation(1 - labels[there])
         fitted = fit(self.pilot, self._settings, name, self.frame.iloc[rows], labels)
-        return np.asarray(fitted.predict_proba(self.frame)[:, 1], dtype=np.float64)
+        return self.pilot.contract.scale.to_unit(predict(fitted, self.frame, self.pilot.contract))
 
     def pair(
         self, name: str, ours: Floats, theirs: Floats, since: datetime, *, share: float = 1.0, seed: int = 0
@@ -82,21 +81,21 @@ class Departures:
         chosen = np.random.default_rng(seed).permutation(desks)[: round(share * len(desks))]
         at = self.between(since, moment(12, 31))
         at = at[self.rows["desk"].iloc[at].isin(chosen).to_numpy()]
-        days = days_of(self.rows["late_known_at"].iloc[at], ZONE)
+        days = days_of(self.rows[self.pilot.contract.label_time].iloc[at], ZONE)
         counts = np.bincount(days)
         ours, theirs, labels = ours[at], theirs[at], self.labels[at]
-        if_not, if_so = ours**2 - theirs**2, (1 - ours) ** 2 - (1 - theirs) ** 2
+        at_0, at_1 = ours**2 - theirs**2, (1 - ours) ** 2 - (1 - theirs) ** 2
 
         def by_day(values: Floats) -> Floats:
             return np.asarray(np.bincount(days, weights=values) / counts, dtype=np.float64)
 
-        found = np.where(labels > 0, if_so, if_not)
+        found = (ours - labels) ** 2 - (theirs - labels) ** 2
         return Pair(
             name,
             Blocks(
                 by_day(found),
-                by_day(np.minimum(if_not, if_so)),
-                by_day(np.maximum(if_not, if_so)),
+                by_day(np.minimum(at_0, at_1)),
+                by_day(np.maximum(at_0, at_1)),
                 self.pilot.file.rollout.margin,
             ),
         )

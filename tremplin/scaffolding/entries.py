@@ -109,7 +109,7 @@ def _amount(values: pd.Series) -> dict[str, Any]:
     return {
         "name": str(values.name), "logicalType": "integer" if whole else "number",
         "description": f"The answer, as the file has it; seen from {values.min():.6g} to {values.max():.6g}", "tags": ["target"],
-        "classification": "internal", "logicalTypeOptions": ranges.of_number(values, whole=whole),
+        "classification": "internal", "logicalTypeOptions": ranges.of_target(values),
         "examples": [int(values.iloc[0]) if whole else float(values.iloc[0])],
         "customProperties": [{"property": "unit", "value": "changeme"}],
     }  # fmt: skip

@@ -46,8 +46,7 @@ def losses(answers: pd.Series) -> Losses:
     """The limits for a target with those answers."""
     if pd.api.types.is_bool_dtype(answers):
         return YES_OR_NO
-    whole = pd.api.types.is_integer_dtype(answers.dtype)
-    bounds = ranges.of_number(answers, whole=whole)
+    bounds = ranges.of_target(answers)
     unit = Scale(bounds["minimum"], bounds["maximum"]).to_unit(answers.astype("float64"))
     share = float(unit.var()) / USUAL
     scaled = {name: _digits(value * share) for name, value in asdict(YES_OR_NO).items() if name != "unit"}

@@ -18,17 +18,23 @@ ROOM = (
 )
 
 
-def of_number(values: pd.Series, *, whole: bool) -> dict[str, Any]:
-    """``minimum`` and ``maximum`` of numbers; ``ROOM`` says by which rule."""
+def of_number(values: pd.Series, *, whole: bool, beyond: float = 0.5) -> dict[str, Any]:
+    """``minimum`` and ``maximum`` of numbers; ``ROOM`` says by which rule, ``beyond`` which share of the span is added."""
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= 1 and not whole:
         return {"minimum": 0, "maximum": 1}
-    room = (high - low) / 2 or max(abs(high) / 2, 1.0)
+    room = beyond * (high - low) or max(abs(high) / 2, 1.0)
     least = 0.0 if low >= 0 else max(_outwards(low - room, up=False, whole=whole), -FLOAT32)
     return {
         "minimum": _plain(least),
         "maximum": _plain(min(_outwards(high + room, up=True, whole=whole), FLOAT32)),
     }
+
+
+def of_target(values: pd.Series) -> dict[str, Any]:
+    """Of an amount to predict, with a tenth of its span as room: its errors are judged as a share of this range, and the wider
+    it is, the longer it takes to tell two models apart."""
+    return of_number(values, whole=pd.api.types.is_integer_dtype(values.dtype), beyond=0.1)
 
 
 def of_text(values: pd.Series, *, stored: bool) -> dict[str, Any]:

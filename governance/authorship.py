@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
+
+from tremplin.git import git
 
 ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
 
@@ -18,19 +19,10 @@ def authors_since(root: Path, pilot: str, since: str | None, until: str) -> set[
 
     Where git does not know ``until`` (an image, a copied folder) nobody is named: the charter's authors are all there is.
     """
-    if since and _git(root, "cat-file", "-e", f"{since}^{{commit}}") is None:
+    if since and git(root, "cat-file", "-e", f"{since}^{{commit}}") is None:
         since = None
     # The address as it was committed: .mailmap is a file that the author may edit.
     form = "--format=%ae%n%(trailers:key=Co-authored-by,valueonly)"
     commits = f"{since}..{until}" if since else until
-    said = _git(root, "log", form, "--end-of-options", commits, "--", f":(top)pilots/{pilot}")
+    said = git(root, "log", form, "--end-of-options", commits, "--", f":(top)pilots/{pilot}")
     return set(ADDRESS.findall(said or ""))
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """What git prints; None where it has no answer."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from pathlib import Path
 
+from tremplin.git import git
 from tremplin.settings import Settings
 from tremplin.workspace import CODE
 
@@ -19,20 +19,20 @@ def code_version(settings: Settings) -> tuple[str, bool]:
     ignores, is compared with the commit file by file. Where there is no git (an image), both come from the settings;
     without those the commit is ``unknown`` and counts as dirty.
     """
-    commit = _git(settings.root, "rev-parse", "HEAD")
+    commit = git(settings.root, "rev-parse", "HEAD")
     if commit is None:
         return (settings.commit, settings.dirty) if settings.commit else (UNKNOWN, True)
-    if _git(settings.root, "check-ignore", "--quiet", ".") is not None:
+    if git(settings.root, "check-ignore", "--quiet", ".") is not None:
         return commit.strip(), _differs(settings.root)
-    changes = _git(settings.root, "status", "--porcelain", "--untracked-files=no", "--no-renames", "-z") or ""
+    changes = git(settings.root, "status", "--porcelain", "--untracked-files=no", "--no-renames", "-z") or ""
     changed = [Path(line[3:]) for line in changes.split("\0") if line]
     return commit.strip(), any(path.name != "dvc.lock" and path.suffix != ".dvc" for path in changed)
 
 
 def _differs(workspace: Path) -> bool:
     """Whether a file of the workspace is not the one of that name in the commit."""
-    top = Path((_git(workspace, "rev-parse", "--show-toplevel") or "").strip())
-    listed = (_git(top, "ls-tree", "-r", "-z", "HEAD", "--", *CODE) or "").split("\0")
+    top = Path((git(workspace, "rev-parse", "--show-toplevel") or "").strip())
+    listed = (git(top, "ls-tree", "-r", "-z", "HEAD", "--", *CODE) or "").split("\0")
     committed = {line.partition("\t")[2]: line.split()[2] for line in listed if line}
     return any(_blob(workspace / name) != blob for name, blob in committed.items())
 
@@ -43,12 +43,3 @@ def _blob(path: Path) -> str | None:
         return None
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """What git prints, or None where there is no git or no work tree."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
+from tremplin.git import git
 from tremplin.settings import Settings, load_settings
 
 # What of a checkout makes a model.
@@ -59,9 +59,8 @@ def workspace_settings(settings: Settings, root: Path) -> Settings:
 
 def code_files(checkout: Path) -> list[Path]:
     """Files that are tracked, or new and not ignored; without git, every file that is not a product."""
-    command = ["git", "-C", str(checkout), "ls-files", "-coz", "--exclude-standard", "--", *CODE]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)
-    if listed.returncode == 0 and listed.stdout:
-        return [Path(name) for name in listed.stdout.split("\0") if name and (checkout / name).is_file()]
+    listed = git(checkout, "ls-files", "-coz", "--exclude-standard", "--", *CODE)
+    if listed:
+        return [Path(name) for name in listed.split("\0") if name and (checkout / name).is_file()]
     found = (path for name in CODE for path in [checkout / name, *(checkout / name).rglob("*")])
     return sorted(p.relative_to(checkout) for p in found if p.is_file() and "__pycache__" not in p.parts)

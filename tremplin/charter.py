@@ -10,6 +10,7 @@ too low (``RegressionCharter``). Which of the two is written shows in ``costs``;
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -34,6 +35,12 @@ FAIRNESS_MEASURES: dict[Task, tuple[FairnessMeasure, ...]] = {
 }
 
 
+# An e-mail address, a telephone number (ITU-T E.164: at most 15 digits) or a page.
+REACHED_AT = re.compile(
+    r"[^\s@<>,;\"]+@(?:[\w-]+\.)+[\w-]{2,}|\+?\(?\d(?:[ .()/-]{0,2}\d){5,14}|https?://[\w.-]+(?::\d+)?(?:/\S*)?"
+)
+
+
 class Person(Strict):
     """Somebody named in the charter, and what their role lets them do."""
 
@@ -41,6 +48,15 @@ class Person(Strict):
     role: Text
     contact: Text
     may: Annotated[list[Permission], Field(min_length=1)]
+
+    @field_validator("contact")
+    @classmethod
+    def _reachable(cls, contact: str) -> str:
+        if not REACHED_AT.fullmatch(contact):
+            raise ValueError(
+                f"{contact!r} is neither an e-mail address, nor a telephone number, nor an address of a page (https://…)"
+            )
+        return contact
 
 
 class Kpi(Strict):

@@ -52,6 +52,42 @@ def test_what_may_not_be_is_refused(root: Path, edit: Edit, old: str, new: str, 
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "contact",
+    [
+        "nobody",
+        "@ops",
+        "noor.haddad@",
+        "noor@desk",
+        "noor haddad@airline.example",
+        "12345",
+        "+33 call me",
+        "www.airline.example",
+    ],
+)
+def test_a_contact_that_reaches_nobody_is_refused(root: Path, edit: Edit, contact: str) -> None:
+    edit("pilot.yaml", "contact: noor.haddad@airline.example", f"contact: '{contact}'")
+    with pytest.raises(ConfigurationError, match="is neither an e-mail address, nor a telephone number"):
+        load_pilot("flights", root)
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        "n.haddad+ml@ops.airline.example",
+        "+33 1 23 45 67 89",
+        "(212) 555-0187",
+        "https://intranet/teams/ml",
+        "https://a.example:8443",
+    ],
+)
+def test_a_contact_that_somebody_can_use_is_accepted(root: Path, edit: Edit, contact: str) -> None:
+    edit("pilot.yaml", "contact: noor.haddad@airline.example", f"contact: '{contact}'")
+    person = load_pilot("flights", root).charter.person("Noor Haddad")
+    assert person is not None
+    assert person.contact == contact
+
+
 def test_a_threshold_near_the_cheapest_is_accepted(root: Path, edit: Edit) -> None:
     edit("pilot.yaml", "decision_threshold: 0.33", "decision_threshold: 0.37")
     assert load_pilot("flights", root).charter.decision_threshold == 0.37

@@ -3,7 +3,8 @@
 Requirement: what the model does after its release is measured as at its evaluation, by site, with labels that came late.
 Risk: the world moves and nobody notices; or a season is taken for a fault and the model is retrained on noise.
 Quality method: effect sizes with a minimum sample, intervals by resampled days, a decision that is a pure function.
-Evidence: ``<window>.json``, ``<window>-evidently.html`` and ``<window>-evidently.json``.
+Evidence: ``<window>.json``, ``<window>-evidently.html`` and ``<window>-evidently.json``; of amounts also
+``<window>-evidently-errors.html``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pandas as pd
 from sqlalchemy.engine import Engine
 
 from monitoring.drift import drift
+from monitoring.errors import errors_page
 from monitoring.evidence import WindowEvidence
 from monitoring.fairness import PeopleBetween, fairness, stretch
 from monitoring.performance import performance
@@ -44,7 +46,7 @@ def monitor_window(
     Args:
         release_profile: the release's ``profile.json``; its ``performance`` holds ranking and loss (``Task``).
         reference: ``reference.parquet`` of the same model.
-        folder: where the three files go.
+        folder: where the files go.
         people: asked for the protected columns, where the pilot has any.
 
     Raises:
@@ -67,6 +69,7 @@ def monitor_window(
         html=folder / f"{window.name}-evidently.html",
         json=folder / f"{window.name}-evidently.json",
     )
+    errors_page(own, pilot, folder / f"{window.name}-evidently-errors.html")
     fair = None
     if pilot.contract.protected:
         longer = load_window(engine, pilot, stretch(pilot, window), as_of)

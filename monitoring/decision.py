@@ -1,28 +1,25 @@
 """The retraining decision: a pure function of evidence and policy.
 
-Only a model that was measurably worse than at its evaluation leads to retraining. Feature drift alone is watched: seasons move
-the weather every year. A gap between groups of people is watched, too: people answer it, not a retraining. Too little data leads
-to nothing but a sentence that says how much is missing.
+Only a model that was measurably worse than at its evaluation leads to retraining: beyond the limits in so many of the last
+windows, which shows that it lasts, and in one of them beyond what a year of looks would bring by chance (``worsening``). So
+at most one minus the confidence of the models in which nothing changed are retrained within a year. Feature drift alone is
+watched: seasons move the weather every year. A gap between groups of people is watched, too: people answer it, not a
+retraining. Too little data leads to nothing but a sentence that says how much is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from monitoring.evidence import WindowEvidence
 from monitoring.fairness import concerns
-from tremplin.pilot import Monitoring, PilotFile
-from tremplin.target import Task
+from monitoring.worsening import Worsening, errors_of_a_year, worse
+from tremplin.pilot import PilotFile
 
 YEAR = timedelta(days=365)
-# How ranking is called, and what is counted against what was expected: amounts as shares of their range.
-SAID = {
-    Task.CLASSIFICATION: ("ROC AUC", "events for one expected"),
-    Task.REGRESSION: ("Concordance", "observed for one expected"),
-}
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def decide(
     Args:
         history: evidence of windows, in any order; of a window measured twice the last measure counts, what was measured after
             ``as_of`` does not. The champion is the release of the last window; windows of another release are not its own.
-        policy: the pilot's ``monitoring`` and ``retraining`` sections are read.
+        policy: the pilot's ``monitoring`` and ``retraining`` sections are read, and the gate's confidence.
         retrainings: when retraining was started before.
     """
     windows = _own_windows(history, as_of)
@@ -49,7 +46,7 @@ def decide(
         return Decision("wait", [f"No window has been measured by {as_of:%Y-%m-%d}."])
     rule, last = policy.retraining, windows[-policy.retraining.of_last :]
     faults = {evidence.window: how for evidence in last if (how := worse(evidence, policy.monitoring))}
-    reasons = [f"{window}: {sentence}" for window, sentences in faults.items() for sentence in sentences]
+    reasons = [f"{window}: {way.sentence}" for window, ways in faults.items() for way in ways]
     reasons += [sentence for evidence in last if (sentence := _unmeasured(evidence))]
     drifted = _drift(windows[-1])
     reasons += [drifted] if drifted else []
@@ -59,7 +56,8 @@ def decide(
         f"The model was worse in {len(faults)} of the last {len(last)} windows of {windows[-1].release_id}"
     )
     if len(faults) >= rule.worse_windows:
-        held = _held_back(retrainings, policy, as_of)
+        ways = (way for found in faults.values() for way in found)
+        held = _chance(ways, policy.gate.confidence) or _held_back(retrainings, policy, as_of)
         if not held:
             return Decision(
                 "retrain",
@@ -72,36 +70,6 @@ def decide(
             [f"{counted}; {rule.worse_windows} of {rule.of_last} would lead to retraining.", *reasons],
         )
     return Decision("wait", [f"{counted}, and its features did not drift.", *reasons])
-
-
-def worse(evidence: WindowEvidence, policy: Monitoring) -> list[str]:
-    """In which ways the model was worse than at its evaluation, a sentence each; none where it was not, or not measurably.
-
-    Twice the same rule: the difference matters (the value is beyond the policy's limit) and is not chance (at the pilot's
-    confidence the truth is on the wrong side of the evaluation, or of one event for one expected). The evaluation is
-    taken as it stands: it is what the model was approved with.
-    """
-    measures = evidence.performance.measures
-    if measures is None:
-        return []
-    sentences, sure = [], f"{evidence.performance.confidence:.0%}"
-    evaluation = evidence.performance.evaluation[measures.task.ranking]
-    auc, ratio, (low, high) = measures.ranking, measures.calibration_ratio, policy.calibration_ratio
-    ranking, observed = SAID[measures.task]
-    if evaluation - auc.value > policy.auc_drop and auc.high < evaluation:
-        sentences.append(
-            f"{ranking} {auc.value:.3f} (below {auc.high:.3f} with {sure} confidence), {evaluation - auc.value:.3f} under the "
-            f"{evaluation:.3f} of the evaluation; the limit is {policy.auc_drop:g}."
-        )
-    if ratio.value < low and ratio.high < 1:
-        sentences.append(
-            f"{ratio.value:.2f} {observed} (below {ratio.high:.2f} with {sure} confidence); the limit is {low:g}."
-        )
-    if ratio.value > high and ratio.low > 1:
-        sentences.append(
-            f"{ratio.value:.2f} {observed} (above {ratio.low:.2f} with {sure} confidence); the limit is {high:g}."
-        )
-    return sentences
 
 
 def _own_windows(history: Sequence[WindowEvidence], as_of: datetime) -> list[WindowEvidence]:
@@ -130,6 +98,17 @@ def _drift(evidence: WindowEvidence) -> str | None:
 def _effect(evidence: WindowEvidence, name: str) -> float:
     column = evidence.drift.columns[name]
     return max(column.effect or 0, column.missing_effect)
+
+
+def _chance(ways: Iterable[Worsening], confidence: float) -> str | None:
+    """Why what was seen may be chance, to who looks every month."""
+    surest, asked = max(way.errors for way in ways), errors_of_a_year(confidence)
+    if surest >= asked:
+        return None
+    return (
+        f"none is beyond chance: {surest:.1f} standard errors of the {asked:.1f} that a year of looks passes with "
+        f"{1 - confidence:.0%} by chance."
+    )
 
 
 def _held_back(retrainings: Sequence[datetime], policy: PilotFile, as_of: datetime) -> str | None:

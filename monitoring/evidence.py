@@ -86,7 +86,9 @@ class PerformanceEvidence(Strict):
     minimum_rows: int
     measures: AnyMeasures | None
     why_not: str | None
-    evaluation: dict[str, float]  # ranking and loss (``Task``) at the release's evaluation
+    evaluation: dict[
+        str, Measure
+    ]  # ranking, loss (``Task``) and observed_expected at the release's evaluation
     confidence: float  # of each bound: between two bounds of .95 the truth lies with .90
     sites: dict[str, SitePerformance]
 

@@ -44,7 +44,7 @@ def _performance(evidence: WindowEvidence) -> Iterator[str]:
             for name, (labelled, measures) in measured.items()
         ],
     )
-    at = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in found.evaluation.items())
+    at = ", ".join(f"{name.replace('_', ' ')} {_bounds(value)}" for name, value in found.evaluation.items())
     yield f"\nAt the evaluation: {at}. Each bound holds with {found.confidence:.0%} confidence."
 
 

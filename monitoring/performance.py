@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,6 @@ from monitoring.evidence import (
     PerformanceEvidence,
     SitePerformance,
 )
-from monitoring.windows import Window
 from tremplin.comparison import Bootstrap, Floats, PairsByBlock, areas, auc, days_of
 from tremplin.errors import TremplinError
 from tremplin.pilot import Pilot
@@ -36,24 +36,17 @@ MINIMUM_DAYS = 7  # fewer do not show how days differ, and a weekday or two woul
 
 
 def performance(
-    rows: pd.DataFrame, pilot: Pilot, window: Window, reference: Mapping[str, Any], *, over: bool
+    rows: pd.DataFrame, pilot: Pilot, reference: Mapping[str, Any], *, over: bool
 ) -> PerformanceEvidence:
     """Measure the answers of ``rows`` (see ``load_window``) that have a label.
 
     Args:
-        reference: ranking and loss (``Task``) at the release's evaluation: numbers, or estimates with a ``value``.
+        reference: see ``promise``.
         over: whether the window has ended; before, a missing label may still come.
 
     Raises:
         TremplinError: the reference lacks a measure.
     """
-    promised = (pilot.contract.task.ranking, pilot.contract.task.loss)
-    lacking = sorted(set(promised) - set(reference))
-    if lacking:
-        raise TremplinError(
-            f"The release's profile.json has no performance.{', performance.'.join(lacking)}: window {window.name} cannot be "
-            "compared with its evaluation. Make the release again."
-        )
     policy, site = pilot.file.monitoring, pilot.contract.site
     labelled = rows[rows["label"].notna()]
     measures, why_not = _measured(labelled, pilot, policy.minimum_rows)
@@ -69,14 +62,40 @@ def performance(
         minimum_rows=policy.minimum_rows,
         measures=measures,
         why_not=why_not,
-        evaluation={name: _number(reference[name]) for name in promised},
+        evaluation=promise(reference, pilot),
         confidence=pilot.file.gate.confidence,
         sites=sites,
     )
 
 
-def _number(estimate: Any) -> float:
-    return float(estimate["value"] if isinstance(estimate, Mapping) else estimate)
+def promise(reference: Mapping[str, Any], pilot: Pilot) -> dict[str, Measure]:
+    """What a model was measured to be worth at its evaluation, with bounds as those of a window.
+
+    Args:
+        reference: estimates with ``value``, and ``low`` and ``high`` of the two-sided interval at the pilot's confidence.
+
+    Raises:
+        TremplinError: one of them is not there.
+    """
+    task = pilot.contract.task
+    promised = (task.ranking, task.loss, "observed_expected")
+    lacking = [name for name in promised if not {"value", "low", "high"} <= set(_fields(reference.get(name)))]
+    if lacking:
+        raise TremplinError(
+            f"The release's profile.json has no performance.{', performance.'.join(lacking)} with its interval: no window can "
+            "be compared with its evaluation. Make the release again."
+        )
+    confidence, normal = pilot.file.gate.confidence, NormalDist()
+    closer = normal.inv_cdf(confidence) / normal.inv_cdf((1 + confidence) / 2)  # one side instead of two
+
+    def bounded(value: float, low: float, high: float) -> Measure:
+        return Measure(value=value, low=value - closer * (value - low), high=value + closer * (high - value))
+
+    return {name: bounded(**reference[name]) for name in promised}
+
+
+def _fields(estimate: Any) -> Mapping[str, Any]:
+    return estimate if isinstance(estimate, Mapping) else {}
 
 
 def _measured(labelled: pd.DataFrame, pilot: Pilot, minimum: int) -> tuple[AnyMeasures | None, str | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ class PastModel:
 
     as_of: datetime
     scores: Floats  # of every row of the history, shape (n,)
-    evaluation: Mapping[str, float]  # its own: roc_auc, brier
+    evaluation: Mapping[str, Any]  # its own, as a release carries it: see ``performance.promise``
     reference: pd.DataFrame  # a sample of its training rows
 
     @property
@@ -133,7 +134,7 @@ class PilotsPolicy:
         """Measure the window and decide."""
         start, window = max(look.window.start, look.since), look.window
         answers = self.history.answers(look.model, start, window.end, look.as_of)
-        measured = performance(answers, self.history.pilot, window, look.model.evaluation, over=True)
+        measured = performance(answers, self.history.pilot, look.model.evaluation, over=True)
         self.evidence.append(
             WindowEvidence(
                 pilot=self.history.pilot.name,

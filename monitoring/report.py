@@ -44,7 +44,7 @@ def monitor_window(
     Drift is of all the window's rows (the world is one), performance of the champion's own answers.
 
     Args:
-        release_profile: the release's ``profile.json``; its ``performance`` holds ranking and loss (``Task``).
+        release_profile: the release's ``profile.json``; its ``performance`` holds what ``monitoring.performance.promise`` reads.
         reference: ``reference.parquet`` of the same model.
         folder: where the files go.
         people: asked for the protected columns, where the pilot has any.
@@ -59,9 +59,7 @@ def monitor_window(
             f"--from {window.start:%Y-%m-%d} --to {window.end:%Y-%m-%d}."
         )
     own = rows[rows["release_id"] == release_id]
-    measured = performance(
-        own, pilot, window, release_profile.get("performance", {}), over=as_of >= window.end
-    )
+    measured = performance(own, pilot, release_profile.get("performance", {}), over=as_of >= window.end)
     moved = drift(
         rows.drop_duplicates(pilot.contract.key),
         reference,

@@ -192,10 +192,10 @@ def _refuse_expired(approval: Entry, as_of: datetime) -> None:
 
 
 def _profile(paths: Paths, verdict: Verdict) -> str:
-    """The profile, whom the release may answer, and every measure of the evaluation that monitoring may compare a window with."""
+    """The profile, whom the release may answer, and every estimate of the evaluation that a window may be compared with."""
     profile = json.loads((paths.model / "profile.json").read_text("utf-8"))
     measured = {
-        name: found["value"]
+        name: found
         for name, found in _evaluation(paths).items()
         if isinstance(found, dict) and "value" in found
     }

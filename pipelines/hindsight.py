@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from pipelines.fitting import brier, fit, labels_of
+from pipelines.fitting import brier, fit, labels_of, predict
+from pipelines.measures import whole
 from pipelines.modeling import choose, time_folds
 from pipelines.preparation import prepare
 from pipelines.profiling import reference_sample
-from tremplin.comparison import Floats, Integers, auc
+from tremplin.comparison import Bootstrap, Floats, Integers, days_of, skill
 from tremplin.errors import TremplinError
 from tremplin.frame import model_frame
 from tremplin.pilot import Pilot
@@ -27,15 +28,14 @@ class Hindsight:
 
     pipeline: Pipeline
     winner: str
-    evaluation: Mapping[str, float]  # roc_auc, brier on its last ``evaluation_days``, which it never saw
+    evaluation: Mapping[str, Any]  # every estimate on its last ``evaluation_days``, which it never saw
+    blocked_by: Sequence[str]  # the gate's checks that need no more than these rows and scores
     evaluated: pd.DataFrame  # those rows
     reference: pd.DataFrame
 
     def score(self, rows: pd.DataFrame, pilot: Pilot) -> Floats:
         """Probability of the target for each row, shape (n,)."""
-        return np.asarray(
-            self.pipeline.predict_proba(model_frame(rows, pilot.contract))[:, 1], dtype=np.float64
-        )
+        return predict(self.pipeline, model_frame(rows, pilot.contract), pilot.contract)
 
 
 def trained_at(rows: pd.DataFrame, pilot: Pilot, as_of: datetime) -> Hindsight:
@@ -55,15 +55,35 @@ def trained_at(rows: pd.DataFrame, pilot: Pilot, as_of: datetime) -> Hindsight:
     frame, labels = model_frame(prepared.train, contract), labels_of(prepared.train, contract)
     winner = _chosen(prepared.train, frame, labels, pilot)
     pipeline = fit(pilot, pilot.file.model, winner, frame, labels)
-    scores = pipeline.predict_proba(model_frame(prepared.evaluation, contract))[:, 1]
-    labels = labels_of(prepared.evaluation, contract)
+    baseline = fit(pilot, pilot.file.model, "baseline", frame, labels)
+    evaluation, blocked_by = _examined(prepared.evaluation, pipeline, baseline, pilot)
     return Hindsight(
         pipeline,
         winner,
-        {"roc_auc": auc(labels, scores), "brier": brier(labels, scores)},
+        evaluation,
+        blocked_by,
         prepared.evaluation,
         reference_sample(prepared.train, contract, pilot.file.monitoring.drift_sample, pilot.file.model.seed),
     )
+
+
+def _examined(
+    rows: pd.DataFrame, pipeline: Pipeline, baseline: Pipeline, pilot: Pilot
+) -> tuple[dict[str, Any], list[str]]:
+    """What the evaluation would have measured, and which of the gate's limits that breaks."""
+    contract, gate = pilot.contract, pilot.file.gate
+    frame, labels = model_frame(rows, contract), labels_of(rows, contract)
+    scores, simple = (contract.scale.to_unit(predict(each, frame, contract)) for each in (pipeline, baseline))
+    days = days_of(rows[contract.time], pilot.file.data.timezone)
+    how = Bootstrap(gate.bootstrap_samples, gate.confidence, pilot.file.model.seed)
+    found = whole(labels, scores, days, charter=pilot.charter, scale=contract.scale, how=how)
+    within = {
+        "calibration": found["calibration_error"]["value"] <= gate.calibration_limit,
+        "baseline": skill((scores - labels) ** 2, (simple - labels) ** 2, days, how).low
+        >= gate.baseline_margin,
+        "result-too-good": found[contract.task.ranking]["value"] <= gate.result_auc_limit,
+    }
+    return found, [name for name, passed in within.items() if not passed]
 
 
 def _chosen(rows: pd.DataFrame, frame: pd.DataFrame, labels: Floats, pilot: Pilot) -> str:

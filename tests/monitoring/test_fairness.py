@@ -313,7 +313,13 @@ def told(live: Live, engine: Engine, folder: Path, window: Window) -> WindowEvid
         window,
         as_of=as_of,
         release_id="first",
-        release_profile={"performance": {"roc_auc": 0.72, "brier": 0.16}},
+        release_profile={
+            "performance": {
+                "roc_auc": {"value": 0.72, "low": 0.70, "high": 0.74},
+                "brier": {"value": 0.16, "low": 0.15, "high": 0.17},
+                "observed_expected": {"value": 1.0, "low": 0.95, "high": 1.05},
+            }
+        },
         reference=model_frame(live.everybody, contract),
         folder=folder,
         people=partial(protected_rows, pilot, withdrawn=NOBODY),

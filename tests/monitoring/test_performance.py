@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,11 @@ from tremplin.errors import TremplinError
 from tremplin.pilot import Pilot
 
 WINDOW = Window(datetime(2013, 7, 1, 4, tzinfo=UTC), datetime(2013, 8, 1, 4, tzinfo=UTC), "2013-07")
-REFERENCE = {"roc_auc": 0.76, "brier": 0.17}
+REFERENCE = {
+    "roc_auc": {"value": 0.76, "low": 0.74, "high": 0.78},
+    "brier": {"value": 0.17, "low": 0.16, "high": 0.18},
+    "observed_expected": {"value": 1.09, "low": 0.98, "high": 1.2},
+}
 
 
 def made(count: int = 9000, *, seed: int = 1, day_effect: float = 0.0, days: int = 31) -> pd.DataFrame:
@@ -40,7 +45,7 @@ def made(count: int = 9000, *, seed: int = 1, day_effect: float = 0.0, days: int
 
 
 def judged(rows: pd.DataFrame, pilot: Pilot, *, over: bool = True) -> PerformanceEvidence:
-    return performance(rows, pilot, WINDOW, REFERENCE, over=over)
+    return performance(rows, pilot, REFERENCE, over=over)
 
 
 def test_values_are_those_of_scikit_learn(pilot: Pilot) -> None:
@@ -143,8 +148,17 @@ def test_the_share_never_labelled_waits_for_the_end_of_the_window(pilot: Pilot) 
     assert judged(rows.iloc[:0], pilot).never_labelled is None
 
 
-def test_an_evaluation_may_be_an_estimate_and_must_be_there(pilot: Pilot) -> None:
-    estimates = {name: {"value": value, "low": 0.1, "high": 0.9} for name, value in REFERENCE.items()}
-    assert performance(made(), pilot, WINDOW, estimates, over=True).evaluation == REFERENCE
-    with pytest.raises(TremplinError, match=r"no performance\.brier, performance\.roc_auc: window 2013-07"):
-        performance(made(), pilot, WINDOW, {}, over=True)
+def test_bounds_of_the_evaluation_hold_as_those_of_a_window_do(pilot: Pilot) -> None:
+    """Each with the pilot's confidence: 1.645 standard errors, where the two sides of the interval lie at 1.96."""
+    found = judged(made(), pilot).evaluation["roc_auc"]
+    assert (found.value, found.low, found.high) == pytest.approx((0.76, 0.7432, 0.7768), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "lacking", [{}, REFERENCE | {"brier": 0.17}, {**REFERENCE, "brier": {"value": 0.17}}]
+)
+def test_an_evaluation_without_its_interval_is_refused(pilot: Pilot, lacking: dict[str, Any]) -> None:
+    with pytest.raises(
+        TremplinError, match=r"no performance\..*brier.* with its interval.*Make the release again"
+    ):
+        performance(made(), pilot, lacking, over=True)

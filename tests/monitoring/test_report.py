@@ -24,7 +24,13 @@ from tremplin.pilot import Pilot
 if TYPE_CHECKING:
     from tests.conftest import ReleaseFactory
 
-PROFILE = {"performance": {"roc_auc": 0.70, "brier": 0.17}}
+PROFILE = {
+    "performance": {
+        "roc_auc": {"value": 0.70, "low": 0.68, "high": 0.72},
+        "brier": {"value": 0.17, "low": 0.16, "high": 0.18},
+        "observed_expected": {"value": 1.0, "low": 0.9, "high": 1.1},
+    }
+}
 AS_OF = datetime(2013, 3, 5, tzinfo=UTC)
 
 

@@ -16,8 +16,9 @@ import pytest
 import sqlalchemy as sa
 
 from governance.lineage import trace
-from monitoring.decision import decide, worse
+from monitoring.decision import decide
 from monitoring.evidence import read_history
+from monitoring.worsening import worse
 from tests.pipeline.played_demo import Demo, played
 from tests.tremplin_cli import CHECKOUT, tremplin
 from tremplin import journal, live

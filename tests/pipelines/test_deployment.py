@@ -92,8 +92,8 @@ def test_the_release_holds_the_evaluated_bytes_and_says_who_answers(approved: Ap
 def test_the_profile_says_what_later_windows_are_compared_with(approved: Approved) -> None:
     profile = json.loads((approved.release().path / "profile.json").read_text("utf-8"))
     evaluation = json.loads(approved.result.paths.report(5, "evaluation").read_text("utf-8"))
-    assert profile["performance"]["roc_auc"] == evaluation["roc_auc"]["value"]
-    assert profile["performance"]["brier"] == evaluation["brier"]["value"]
+    for name in ("roc_auc", "brier", "observed_expected"):
+        assert profile["performance"][name] == evaluation[name]
     assert profile["smoke"]["rows"]
 
 

@@ -97,6 +97,8 @@ def show(given: Context, found: dict[str, Any]) -> None:
         "observed / expected",
         "in the first windows",
         "in a year",
+        "in a year, evaluation drawn too",
+        "the gate",
         title="Retrained though nothing had changed",
     )
     for line in found["false_alarms"]:
@@ -106,6 +108,8 @@ def show(given: Context, found: dict[str, Any]) -> None:
             f"{line['observed_expected']:.2f}",
             f"{line['first_windows']}{of}",
             f"{line['year']}{of}",
+            f"{line['evaluation_drawn']}{of}",
+            ", ".join(line["blocked_by"]) or "passes",
         )
     given.console.print(alarms)
     delays = Table("shift", "ROC area", "observed / expected", "retrained", "windows", title="Real shifts")

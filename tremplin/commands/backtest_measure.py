@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from monitoring import shifts
-from monitoring.performance import ByDay
+from monitoring.performance import ByDay, promise
 from monitoring.playing import DefaultDrift, History, PastModel, PilotsPolicy, Rule, always, never, play
 from monitoring.replicates import Replicates
 from monitoring.worth import worth
@@ -118,23 +118,25 @@ def other_starts(past: Past, start: datetime) -> list[datetime]:
 
 def false_alarms(past: Past, histories: int) -> list[dict[str, Any]]:
     """For every model that was made: retrainings in made-up years in which nothing changed since its evaluation."""
-    found = []
+    found, first = [], past.pilot.file.retraining.of_last
     for as_of, (model, _) in sorted(past.made.items()):
         past.tell(f"{histories} years of nothing new for the model of {as_of:%Y-%m-%d}")
         healthy = ByDay.of(
             shifts.answered(model.evaluated, model.score(model.evaluated, past.pilot), past.pilot), past.pilot
         )
-        replicates = Replicates(past.pilot, dict(model.evaluation))
+        replicates = Replicates(past.pilot, promise(model.evaluation, past.pilot))
+        kept = replicates.false_alarms(healthy, histories=histories, windows=YEAR)
+        drawn = replicates.false_alarms(healthy, histories=histories, windows=YEAR, evaluation_drawn=True)
         found.append(
             {
                 "model": f"{as_of:%Y-%m-%d}",
-                "roc_auc": model.evaluation["roc_auc"],
-                "observed_expected": float(healthy.positive.sum() / healthy.score.sum()),
+                "blocked_by": list(model.blocked_by),
+                "roc_auc": model.evaluation[past.pilot.contract.task.ranking]["value"],
+                "observed_expected": model.evaluation["observed_expected"]["value"],
                 "histories": histories,
-                "first_windows": replicates.false_alarms(
-                    healthy, histories=histories, windows=past.pilot.file.retraining.of_last
-                ),
-                "year": replicates.false_alarms(healthy, histories=histories, windows=YEAR),
+                "first_windows": sum(alarm is not None and alarm <= first for alarm in kept),
+                "year": sum(alarm is not None for alarm in kept),
+                "evaluation_drawn": sum(alarm is not None for alarm in drawn),
             }
         )
     return found
@@ -146,7 +148,7 @@ def shifted(past: Past, start: datetime) -> list[dict[str, Any]]:
     pilot, evaluated = past.pilot, model.evaluated
     before = shifts.answered(evaluated, model.score(evaluated, pilot), pilot)
     healthy = ByDay.of(before, pilot)
-    replicates = Replicates(pilot, dict(model.evaluation))
+    replicates = Replicates(pilot, promise(model.evaluation, pilot))
 
     def score(rows: pd.DataFrame) -> Floats:
         return model.score(rows, pilot)

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tremplin.column import Column
+from tremplin.column import Column, band_names
 from tremplin.strict import Strict
 
 MISSING = "(missing)"
@@ -78,8 +78,4 @@ def group_of(column: Column, value: Any) -> str:
         return "yes" if value else "no"
     if column.bands is None:
         return str(value)
-    place = bisect_right(column.bands, value)
-    edges = [f"{edge:g}" for edge in column.bands]
-    if place == 0:
-        return f"under {edges[0]}"
-    return f"{edges[-1]} and over" if place == len(edges) else f"{edges[place - 1]} to under {edges[place]}"
+    return band_names(column.bands)[bisect_right(column.bands, value)]

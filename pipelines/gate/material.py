@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline
 
 from pipelines.availability import Availability
 from pipelines.fitting import labels_of, predict, targets
+from pipelines.gate.last_month import LastMonth
 from pipelines.verdict import Check
 from tremplin.comparison import Bootstrap, Floats, Integers
 from tremplin.frame import model_frame
@@ -54,6 +55,16 @@ class Material:
     model_path: Path  # model.onnx
     model: OnnxModel
     pipeline: Pipeline  # pipeline.pkl
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Every row that trained or evaluated the model, those of the training first."""
+        return pd.concat([self.train, self.evaluation], ignore_index=True)
+
+    @cached_property
+    def last_month(self) -> LastMonth:
+        """The last full month of ``rows``."""
+        return LastMonth.of(self.rows[self.pilot.contract.time], self.pilot.file.data.timezone)
 
     @cached_property
     def train_frame(self) -> pd.DataFrame:

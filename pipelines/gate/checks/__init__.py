@@ -5,14 +5,17 @@ from __future__ import annotations
 from pipelines.gate.checks import (
     availability,
     calibration,
+    completeness,
     coverage,
     data,
     fairness,
     leakage,
     operation,
+    outliers,
     poisoning,
     privacy,
     quality,
+    representativeness,
     robustness,
     sites,
 )  # fmt: skip
@@ -20,7 +23,8 @@ from pipelines.gate.material import CheckFunction
 
 # In the order of the verdict's lines.
 FAMILIES = (
-    data, poisoning, leakage, availability, quality, sites, coverage, fairness, calibration, robustness, privacy, operation,
+    data, completeness, representativeness, outliers, poisoning, leakage, availability, quality, sites, coverage, fairness,
+    calibration, robustness, privacy, operation,
 )  # fmt: skip
 
 ALL: list[CheckFunction] = [check for family in FAMILIES for check in family.CHECKS]

@@ -12,19 +12,23 @@ from tremplin.batch_checks import check_rows
 
 def contract(material: Material) -> Check:
     """Every row that trained or evaluated the model obeys the contract."""
-    counts, said = 0, []
+    said, refused = [], []
     for part, rows in (("train", material.train), ("evaluation", material.evaluation)):
-        for breach in check_rows(rows, material.pilot.contract, columns="training").breaches:
-            counts += breach.count
-            said.append(f"{part}: {breach}")
+        checked = check_rows(rows.reset_index(drop=True), material.pilot.contract, columns="training")
+        refused.append(np.isin(np.arange(len(rows)), checked.rejected.index))
+        said += [f"{part}: {breach}" for breach in checked.breaches]
+    counted = np.concatenate(refused)
+    found = (
+        "; ".join(said)
+        or f"{len(material.train):,} training and {len(material.evaluation):,} evaluation rows checked"
+    )
     return Check(
         id="contract",
         requirement="Every row obeys the data contract",
-        value=counts,
+        value=int(counted.sum()),
         limit=0,
         passed=not said,
-        evidence="; ".join(said)
-        or f"{len(material.train):,} training and {len(material.evaluation):,} evaluation rows checked",
+        evidence=f"{found}; {material.last_month.would_have_refused(counted)}",
         source="train.parquet, evaluation.parquet; contract.yaml",
     )
 
@@ -34,13 +38,16 @@ def freshness(material: Material) -> Check:
     limit = material.pilot.file.data.freshness_days
     newest = max(part[material.pilot.contract.time].max() for part in (material.train, material.evaluation))
     age = (pd.Timestamp(material.as_of) - newest) / pd.Timedelta(days=1)
+    rows, names = material.rows, material.pilot.contract
+    late = (rows[names.label_time] - rows[names.time] > pd.Timedelta(days=limit)).to_numpy(dtype=bool)
     return Check(
         id="freshness",
         requirement="The newest labelled row is recent, in days",
         value=age,
         limit=limit,
         passed=bool(0 <= age <= limit),
-        evidence=f"newest labelled row {newest:%Y-%m-%d}, judged as of {material.as_of:%Y-%m-%d}",
+        evidence=f"newest labelled row {newest:%Y-%m-%d}, judged as of {material.as_of:%Y-%m-%d}; as too late for it, "
+        f"{material.last_month.would_have_refused(late)}",
         source="train.parquet, evaluation.parquet; pilot.yaml data.freshness_days",
     )
 
@@ -88,6 +95,9 @@ def near_duplicates(material: Material) -> Check:
     twins = np.isin(evaluation, train[latest:])
     natural = float(np.isin(train[-latest:], train[:-latest]).mean())
     value = max(0.0, float(twins.mean()) - natural)
+    every, month = np.concatenate([train, evaluation]), material.last_month.rows
+    before = every[: int(month.argmax())][-(len(train) - latest) :]
+    beyond = max(0.0, float(np.isin(every[month], before).mean()) - natural) if month.any() else 0.0
     return Check(
         id="near-duplicates",
         requirement="Share of evaluation rows that are training rows under another key, beyond what repeats by nature",
@@ -95,7 +105,7 @@ def near_duplicates(material: Material) -> Check:
         limit=limit,
         passed=value <= limit,
         evidence=f"{int(twins.sum()):,} of {len(twins):,} evaluation rows equal an earlier row in every feature and the target; "
-        f"within training it is {natural:.1%}",
+        f"within training it is {natural:.1%}; {material.last_month.would_have_refused_share(beyond)}",
         source="train.parquet, evaluation.parquet; pilot.yaml gate.near_duplicates_limit",
     )
 

@@ -117,3 +117,12 @@ def test_a_broken_graph_is_a_fault_like_any_other(cli: Cli, checkout: Path) -> N
     assert "`vars` must hold a list `pilots`" in answer.err
     (checkout / "dvc.yaml").write_text("vars: [\n")
     assert "dvc.yaml:2: not YAML" in cli(checkout, "check").err
+
+
+@pytest.mark.parametrize("told", ["may: [approve, halt]", "[bold]loud[/bold]", "[/]", "a \\[b]"])
+def test_square_brackets_are_printed_as_they_were_written(cli: Cli, checkout: Path, told: str) -> None:
+    """What a person wrote is text, never markup of the console."""
+    replace(checkout, "pilot.yaml", "charter:", f"# changeme: {told}\ncharter:")
+    answer = cli(checkout, "check")
+    assert answer.code == 0, answer.err
+    assert f"undecided: # changeme: {told}\n" in answer.out

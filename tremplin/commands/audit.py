@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tremplin import journal, live
-from tremplin.commands.context import AsJson, context, print_json
+from tremplin.commands.context import AsJson, context, print_json, styled
 from tremplin.errors import TremplinError
 
 
@@ -68,7 +68,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         given.console.print(f"{name}: no release is live. `tremplin run`, then `tremplin approve`.")
     else:
         state = now[1]
-        given.console.print(f"{name}: champion [bold]{state.champion}[/]")
+        given.console.print(f"{name}: champion", styled(state.champion, "bold"))
         if state.challenger:
             given.console.print(f"  challenger {state.challenger} answers {state.share:.0%} of the subjects")
         if state.previous:

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from tremplin import strict_yaml
-from tremplin.commands.context import AsJson, context, print_json
+from tremplin.commands.context import AsJson, context, print_json, styled
 from tremplin.errors import ConfigurationError, Fault, TremplinError
 from tremplin.pilot import Pilot, list_pilots, load_pilot, undecided
 from tremplin.pilot_code import PilotCode
@@ -91,9 +91,10 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json or pilot is None:
         return
     for place in open_questions:
-        given.console.print(f"[yellow]warning[/] {place}", soft_wrap=True)
+        given.console.print(styled("warning", "yellow"), str(place), soft_wrap=True)
     contract = pilot.contract
     given.console.print(
-        f"[green]ok[/] pilot {pilot.name}: {len(contract.columns)} columns, {len(contract.features)} features, "
-        f"candidates {', '.join(pilot.file.model.candidates)}; charter, contract, code and export fit together"
+        styled("ok", "green"),
+        f"pilot {pilot.name}: {len(contract.columns)} columns, {len(contract.features)} features, "
+        f"candidates {', '.join(pilot.file.model.candidates)}; charter, contract, code and export fit together",
     )

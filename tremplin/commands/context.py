@@ -19,6 +19,7 @@ from tremplin.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
     from sqlalchemy.engine import Engine
 
     from tremplin.journal import Signatory
@@ -62,10 +63,10 @@ class Context:
 
     @cached_property
     def console(self) -> Console:
-        """Where people read."""
+        """Where people read. What is printed is text: square brackets in it are no markup; `styled` gives a word its colour."""
         from rich.console import Console
 
-        return Console(highlight=False)
+        return Console(highlight=False, markup=False)
 
     def signatory(self, key: Path) -> Signatory:
         """Who the key says it is, now."""
@@ -96,6 +97,13 @@ def context(ctx: typer.Context) -> Context:
     """The context of the running command."""
     found: Context = ctx.find_object(Context)  # type: ignore[assignment]
     return found
+
+
+def styled(word: str, style: str) -> Text:
+    """A word in a style of Rich, such as ``bold`` or ``green``, to be printed beside plain text."""
+    from rich.text import Text
+
+    return Text(word, style)
 
 
 def print_json(content: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tremplin.commands.context import AsJson, context, print_json
+from tremplin.commands.context import AsJson, context, print_json, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,21 +64,22 @@ def _facts(made: Made) -> dict[str, object]:
 def _say(made: Made, console: Console) -> None:
     """What was decided and why, what is suspected, and what comes next."""
 
-    console.print(f"[green]made[/] {made.folder} from {made.rows:,} rows", soft_wrap=True)
+    console.print(styled("made", "green"), f"{made.folder} from {made.rows:,} rows", soft_wrap=True)
     for line in made.decided:
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
     features = ", ".join(entry.name for entry in made.entries if entry.is_feature)
-    console.print(f"  features: {features}", markup=False, soft_wrap=True)
+    console.print(f"  features: {features}", soft_wrap=True)
     for entry in made.entries:
         if entry.suspected:
             console.print(
-                f"[yellow]suspected[/] {entry.name}: {(entry.remark or '').removeprefix('changeme: ')}",
+                styled("suspected", "yellow"),
+                f"{entry.name}: {(entry.remark or '').removeprefix('changeme: ')}",
                 soft_wrap=True,
             )
         elif entry.remark:
-            console.print(f"  no feature: {entry.name}: {entry.remark}", markup=False, soft_wrap=True)
+            console.print(f"  no feature: {entry.name}: {entry.remark}", soft_wrap=True)
     for column, why in made.left_out.items():
-        console.print(f"  left out: {column}: {why}", markup=False, soft_wrap=True)
+        console.print(f"  left out: {column}: {why}", soft_wrap=True)
     name = made.folder.name
     console.print(
         f"next: tremplin check --pilot {name}     (what a person must still decide)", soft_wrap=True

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tremplin_cli import CHECKOUT
-from tremplin.commands.demo_world import begins_anew, complete
+from tremplin.commands.demo_world import begins_anew, complete, world_of
 from tremplin.workspace import make_workspace
 
 
@@ -37,3 +37,29 @@ def test_other_code_begins_anew_for_every_pilot(world: Path) -> None:
     with (world / "pilots" / "flights" / "model.py").open("a") as file:
         file.write("# other\n")
     assert begins_anew(CHECKOUT, world, "support")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout in which the demo of flights was told to its end."""
+    root = make_workspace(CHECKOUT, tmp_path / "checkout")
+    shared = make_workspace(root, root / ".tremplin" / "demo")
+    (shared / "data" / "flights").mkdir(parents=True)
+    (shared / ".tremplin").mkdir()
+    complete(shared / ".tremplin", "flights").touch()
+    return root
+
+
+def test_a_demo_that_begins_anew_alone_does_so_in_the_shared_world(checkout: Path) -> None:
+    assert world_of(checkout, "flights") == checkout / ".tremplin" / "demo"
+
+
+def test_a_demo_that_begins_anew_leaves_what_other_pilots_have(checkout: Path) -> None:
+    shared = checkout / ".tremplin" / "demo"
+    assert world_of(checkout, "support") == shared, "it joins"
+    (shared / "data" / "support").mkdir()
+    assert world_of(checkout, "flights") == checkout / ".tremplin" / "demo-flights"
+    assert world_of(checkout, "support") == shared, "it was not told to its end, and goes on"
+    with (checkout / "pilots" / "flights" / "model.py").open("a") as file:
+        file.write("# other\n")
+    assert world_of(checkout, "support") == checkout / ".tremplin" / "demo-support", "nor for other code"

@@ -16,7 +16,7 @@ import typer
 from pipelines.prefect_server import calling_flows, failed_runs
 from tremplin import journal, live
 from tremplin.charter import Person
-from tremplin.commands.context import context
+from tremplin.commands.context import context, styled
 from tremplin.commands.demo_story import WAITING_SECONDS, Story
 from tremplin.errors import TremplinError
 from tremplin.lock import result_hash
@@ -47,7 +47,8 @@ def candidates(parameters, *, seed, threads):
 def demo(ctx: typer.Context) -> None:
     """Play the whole loop on real data in .tremplin/demo; the checkout stays clean. A rerun after Ctrl-C goes on.
 
-    Pilots share that world. Played to its end, a demo begins anew, and what the others left there is gone.
+    Pilots share that world. A demo that was played to its end begins anew; where other pilots left something, in a world of
+    its own, .tremplin/demo-PILOT: what is theirs stays.
 
     Example: `tremplin demo --pilot support`
     """
@@ -55,7 +56,9 @@ def demo(ctx: typer.Context) -> None:
 
     given = context(ctx)
     story = Story(given.console)
-    given.console.print(f"[bold]{given.pilot.charter.title}[/]: {given.pilot.charter.problem.strip()}")
+    given.console.print(
+        styled(given.pilot.charter.title, "bold"), f": {given.pilot.charter.problem.strip()}", sep=""
+    )
     world = World(given.settings.root, given.pilot.name, story)
     try:
         with calling_flows(world.settings, world.api):
@@ -150,9 +153,11 @@ def go_live(world: World, version: int) -> None:
             stand_in=True,
         )
         story.tell(
-            f"{owner.name} approves version {version} [yellow](the demo's stand-in signs, with a key of its own)[/]"
+            f"{owner.name} approves version {version} ",
+            styled("(the demo's stand-in signs, with a key of its own)", "yellow"),
         )
-        story.tell(f"release [bold]{release.id}[/], signed, live for everybody: the first has nobody to meet")
+        first = ", signed, live for everybody: the first has nobody to meet"
+        story.tell("release ", styled(release.id, "bold"), first)
         world.start_model_server()
         story.tell(f"server on {world.url} (its pages: {world.url}/docs)")
 
@@ -167,7 +172,7 @@ def months_until_retraining(world: World) -> datetime | None:
         with story.chapter(f"{start:%B %Y}: users ask, outcomes arrive, the month is measured"):
             world.play_until(as_of)
             decided = monitoring(given.pilot.name, f"{start:%Y-%m}", as_of)
-            story.tell(f"decision: [bold]{decided['action']}[/]")
+            story.tell("decision: ", styled(decided["action"], "bold"))
             for reason in decided["reasons"]:
                 story.tell(f"  {reason}")
         if decided["action"] == "retrain":
@@ -194,7 +199,11 @@ def retrained(world: World, due: datetime) -> str:
             given.settings, given.store, version, by=world.stand_in(owner.contact), as_of=due, stand_in=True
         )
         story.tell(
-            f"{owner.name} approves version {version} [yellow](stand-in)[/]; release [bold]{release.id}[/] is the challenger"
+            f"{owner.name} approves version {version} ",
+            styled("(stand-in)", "yellow"),
+            "; release ",
+            styled(release.id, "bold"),
+            " is the challenger",
         )
     return release.id
 
@@ -237,16 +246,16 @@ def waves(world: World, release: str, due: datetime) -> None:
                 for reason in done["reasons"]:
                     story.tell(f"  {reason}")
                 if done["done"] != "opened":
-                    story.tell(f"[bold]{done['done']}[/]")
+                    story.tell("", styled(done["done"], "bold"))
                     break
-                story.tell(
-                    f"[bold]opened[/]: wave {done['wave']}, {current(world).share:.0%} of the subjects"
-                )
+                share = f": wave {done['wave']}, {current(world).share:.0%} of the subjects"
+                story.tell("", styled("opened", "bold"), share)
                 world.wait_until_live()
             world.play_until(world.answered_until + LOOK)
         else:
             story.tell("The waves were not over when the history that is played ended.")
-        story.tell(f"champion: [bold]{current(world).champion}[/], previous: {current(world).previous}")
+        now = current(world)
+        story.tell("champion: ", styled(now.champion, "bold"), f", previous: {now.previous}")
 
 
 def traced(world: World) -> None:
@@ -295,7 +304,7 @@ def summary(world: World) -> None:
 
 def there(world: World) -> str:
     """The options with which a command speaks of this demo."""
-    return f"--workspace demo --pilot {world.given.pilot.name}"
+    return f"--workspace {world.settings.root.name} --pilot {world.given.pilot.name}"
 
 
 def months(world: World) -> Iterator[tuple[datetime, datetime]]:
@@ -341,8 +350,7 @@ def show_verdict(world: World, entry: journal.Entry, *, only_blocked: bool = Fal
     if only_blocked:
         for check in verdict.checks:
             if not check.passed:
-                world.story.tell(
-                    f"[red]BLOCKED[/] by [bold]{check.id}[/] ({check.requirement}): {check.evidence}"
-                )
+                why = f" ({check.requirement}): {check.evidence}"
+                world.story.tell("", styled("BLOCKED", "red"), " by ", styled(check.id, "bold"), why)
     else:
         world.given.console.print(verdict_table(verdict))

@@ -33,11 +33,19 @@ def complete(home: Path, pilot: str) -> Path:
     return home / f"demo-complete-{pilot}"
 
 
-def begins_anew(checkout: Path, root: Path, pilot: str) -> bool:
-    """Whether what is in ``root`` is thrown away: this pilot's demo was told to its end there, or it holds other code.
+def world_of(checkout: Path, pilot: str) -> Path:
+    """The folder a demo is played in: the world that pilots share, as they do in production, or one of its own.
 
-    Another pilot's demo is no reason: pilots share the world, its store and its MLflow, as they do in production.
+    A demo that begins anew throws away what is in its world. Where other pilots left something in the shared one, nothing of
+    it is touched: its journal is one chain, from which no pilot's part can be taken.
     """
+    shared = checkout / ".tremplin" / "demo"
+    left = {folder.name for folder in (shared / "data").glob("*") if folder.is_dir()} - {pilot}
+    return shared.with_name(f"demo-{pilot}") if left and begins_anew(checkout, shared, pilot) else shared
+
+
+def begins_anew(checkout: Path, root: Path, pilot: str) -> bool:
+    """Whether a demo cannot go on in ``root``: it was told to its end there, or other code is there."""
     return complete(root / ".tremplin", pilot).exists() or not same_code(checkout, root)
 
 
@@ -45,7 +53,7 @@ class World:
     """One played history. Everything it did is in its store; a rerun goes on from there."""
 
     def __init__(self, checkout: Path, pilot: str, story: Story) -> None:
-        root = checkout / ".tremplin" / "demo"
+        root = world_of(checkout, pilot)
         root.parent.mkdir(exist_ok=True)
         self._lock = (root.parent / "demo.lock").open("w")
         try:
@@ -72,6 +80,10 @@ class World:
         )  # one: each reads the machine's certificates, a tenth of a second
         self.url = f"http://127.0.0.1:{free_port()}"
         self.answered_until = self.midnight(self.given.pilot.file.demo.first_training)
+        if root.name != "demo":
+            story.tell(
+                f"played in .tremplin/{root.name}: .tremplin/demo holds what other pilots left, and stays as it is"
+            )
 
     @property
     def settings(self) -> Settings:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tremplin import journal
-from tremplin.commands.context import AsJson, context, print_json
+from tremplin.commands.context import AsJson, context, print_json, styled
 from tremplin.errors import TremplinError
 
 
@@ -52,7 +52,7 @@ def reproduce(
         print_json({**facts, "folder": str(folder)})
     else:
         for path, same in found.outputs.items():
-            given.console.print(f"  {'[green]same[/]   ' if same else '[red]differs[/]'} {path}")
+            given.console.print(" ", styled("same   ", "green") if same else styled("differs", "red"), path)
     if not found.same:
         raise TremplinError(
             f"Version {version} did not come out the same: {', '.join(found.differing)}. Code, parameters and snapshot were "

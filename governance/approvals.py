@@ -43,7 +43,7 @@ def approve(
 
     Raises:
         TremplinError: the person is not in the charter, may not approve or is an author (four eyes); the gate blocked the
-            model; a hash is of something else.
+            model, or it did not come out the same when it was last made again; a hash is of something else.
     """
     person = _approver(pilot, by.contact, authors)
     if digest(verdict) != verdict_hash:
@@ -59,6 +59,7 @@ def approve(
             f"Version {version} of {pilot.name} was blocked by the gate ({', '.join(blocking)}): nobody can approve it. "
             "Mend what it found, or change a limit in pilot.yaml with your reason, and run the gate again."
         )
+    _refuse_what_did_not_come_again(engine, pilot.name, version)
     covers = {
         "version": version,
         "lock_hash": lock_hash,
@@ -93,6 +94,19 @@ def approve(
 def expired(approval: Entry, as_of: datetime) -> bool:
     """Whether an approval does not hold any more."""
     return as_of >= datetime.fromisoformat(approval.facts["expires"])
+
+
+def _refuse_what_did_not_come_again(engine: Engine, pilot: str, version: int) -> None:
+    """The newest answer of `tremplin reproduce` counts: whoever doubts a model stops it until it comes again."""
+    asked = [
+        e for e in journal.entries(engine, pilot=pilot, kind="reproduction") if e.facts["version"] == version
+    ]
+    if asked and not asked[-1].facts["same"]:
+        raise TremplinError(
+            f"Version {version} of {pilot} did not come out the same when it was made again on {asked[-1].as_of:%Y-%m-%d}: "
+            f"{', '.join(asked[-1].facts['differing'])}. Find out why, and show that it comes again: "
+            f"`tremplin reproduce {version}`."
+        )
 
 
 def _approver(pilot: Pilot, contact: str, authors: Collection[str]) -> Person:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from sqlalchemy.engine import Engine
 
+from pipelines.remaking import Remaking, made_again
 from tremplin import journal, live
 from tremplin.contract import load_contract
 from tremplin.errors import SourceAway, TremplinError
@@ -78,7 +80,7 @@ def record(root: Path, pilot: str, as_of: datetime) -> int:
 
 
 @task(cache_policy=NO_CACHE)
-def judge(root: Path, pilot: str, version: int, as_of: datetime) -> bool:
+def judge(root: Path, pilot: str, version: int, as_of: datetime, remaking: Remaking | None) -> bool:
     """The gate; its verdict goes to MLflow and the journal. Whether the model passed."""
     from pipelines.deployment import journal_verdict
     from pipelines.gate import ChampionModel, gate
@@ -91,7 +93,7 @@ def judge(root: Path, pilot: str, version: int, as_of: datetime) -> bool:
     met = ChampionModel(release) if release and release.manifest.model_version != version else None
     loaded, paths = load_pilot(pilot, root), Paths(root, pilot)
     look = look_at(engine, loaded, sha256(paths.model / "model.onnx"), as_of)
-    verdict = gate(loaded, paths, champion=met, as_of=as_of, settings=settings, look=look)
+    verdict = gate(loaded, paths, champion=met, as_of=as_of, settings=settings, look=look, remade=remaking)
     recorded = attach_verdict(version_facts(settings, pilot, version), verdict, settings)
     journal_verdict(engine, verdict, recorded=recorded)
     return verdict.passed
@@ -102,8 +104,16 @@ def training(pilot: str, as_of: datetime, root: Path) -> bool:
     """From the source to a verdict, in the checkout or workspace ``root``. Whether the model passed the gate."""
     ingest(root, pilot, as_of)
     reproduce(root, pilot)
-    version = record(root, pilot, as_of)
-    return judge(root, pilot, version, as_of)
+    with _made_again_if_first(root, pilot) as remaking:  # beside what follows, which leaves processors idle
+        version = record(root, pilot, as_of)
+        return judge(root, pilot, version, as_of, remaking)
+
+
+def _made_again_if_first(root: Path, pilot: str) -> AbstractContextManager[Remaking | None]:
+    """Before a first go-live the model is made again from its lock; later ones on request."""
+    if live.current(open_store(load_settings()), pilot):
+        return nullcontext()
+    return made_again(Paths(root, pilot))
 
 
 @flow

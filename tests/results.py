@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from pipelines import availability, evaluation, modeling, preparation, understanding
 from pipelines.exporting import export_onnx
 from pipelines.gate import ChampionModel, gate
+from pipelines.remaking import Remade
 from pipelines.stages import table_bytes, typed, write_whole
 from pipelines.verdict import Check, Verdict
 from tremplin.frame import model_frame
@@ -123,6 +125,11 @@ class Result:
         )
 
 
+def made_again() -> Remade:
+    """What the flow found where it made a model again and nothing differed; the real thing is in ``test_remaking.py``."""
+    return Remade(compared=6, differing=[])
+
+
 def judged(
     result: Result,
     champion: Release | None = None,
@@ -130,11 +137,18 @@ def judged(
     as_of: datetime = AS_OF,
     settings: Settings | None = None,
     look: int = 1,
+    remade: Callable[[], Remade] | None = made_again,
 ) -> Verdict:
     """What the gate says of a result."""
     met = ChampionModel(champion) if champion else None
     return gate(
-        result.pilot, result.paths, champion=met, as_of=as_of, settings=settings or result.settings, look=look
+        result.pilot,
+        result.paths,
+        champion=met,
+        as_of=as_of,
+        settings=settings or result.settings,
+        look=look,
+        remade=remade,
     )
 
 

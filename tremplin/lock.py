@@ -19,7 +19,16 @@ def result_hash(root: Path, pilot: str) -> str:
     Raises:
         TremplinError: there is no lock, or nothing of this pilot in it.
     """
-    return digest(stages(_read(root / "dvc.lock"), pilot))
+    return digest(read_stages(root, pilot))
+
+
+def read_stages(root: Path, pilot: str) -> dict[str, Any]:
+    """This pilot's entries (``<stage>@<pilot>``) of ``root/dvc.lock``.
+
+    Raises:
+        TremplinError: there is no lock, or nothing of this pilot in it.
+    """
+    return stages(_read(root / "dvc.lock"), pilot)
 
 
 def stages(lock: str, pilot: str) -> dict[str, Any]:
@@ -58,7 +67,7 @@ def changed_since(root: Path, pilot: str, *, code: bool) -> list[str]:
 
 
 def _hashes(root: Path, pilot: str, kind: str) -> dict[str, str]:
-    entries = stages(_read(root / "dvc.lock"), pilot).values()
+    entries = read_stages(root, pilot).values()
     return {item["path"]: item["md5"] for entry in entries for item in entry.get(kind, [])}
 
 

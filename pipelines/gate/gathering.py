@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from pipelines.availability import read as read_availability
 from pipelines.fitting import labels_of, predict
 from pipelines.gate.material import Material
+from pipelines.remaking import Remade
 from tremplin.comparison import Bootstrap, days_of
 from tremplin.contract import Contract, load_contract
 from tremplin.errors import TremplinError
@@ -61,6 +63,7 @@ def gather(
     champion: ChampionModel | None,
     as_of: datetime,
     look: int,
+    remade: Callable[[], Remade] | None,
 ) -> Material:
     """Everything the checks look at.
 
@@ -91,6 +94,7 @@ def gather(
         settings=settings,
         as_of=as_of,
         look=look,
+        remade=remade,
         train=train,
         evaluation=evaluation,
         audit=_held_apart(paths, contract, evaluation),

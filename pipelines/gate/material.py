@@ -21,6 +21,7 @@ from sklearn.pipeline import Pipeline
 from pipelines.availability import Availability
 from pipelines.fitting import labels_of, predict, targets
 from pipelines.gate.last_month import LastMonth
+from pipelines.remaking import Remade
 from pipelines.verdict import Check
 from tremplin.comparison import Bootstrap, Floats, Integers
 from tremplin.frame import model_frame
@@ -38,6 +39,7 @@ class Material:
     settings: Settings
     as_of: datetime
     look: int  # 1 for the first model that is judged on these evaluation days, 2 for the next...
+    remade: Callable[[], Remade] | None  # waits for what came of making the model again; None: nobody did
     train: pd.DataFrame
     evaluation: pd.DataFrame
     audit: pd.DataFrame  # what is held apart, one row for each of evaluation's; for fairness alone

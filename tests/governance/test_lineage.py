@@ -23,7 +23,7 @@ from pipelines.gate import gate
 from pipelines.recording import attach_verdict, record
 from pipelines.verdict import facts, verdict_hash
 from tests.people import make_people
-from tests.results import AS_OF, Result
+from tests.results import AS_OF, Result, made_again
 from tremplin.errors import TremplinError
 from tremplin.journal import append, entries
 from tremplin.onnx_model import OnnxModel
@@ -61,7 +61,7 @@ def original(honest_result: Result, empty_mlflow: Path, tmp_path_factory: pytest
     people = make_people(settings.allowed_signers.parent)
     shutil.copy(empty_mlflow, settings.home / "mlflow.db")
     engine = open_store(settings)
-    verdict = gate(pilot, paths, champion=None, as_of=AS_OF, settings=settings)
+    verdict = gate(pilot, paths, champion=None, as_of=AS_OF, settings=settings, remade=made_again)
     recorded = attach_verdict(record(pilot, paths, settings, as_of=AS_OF), verdict, settings)
     journal_verdict(engine, verdict, recorded=recorded)
     approval = approve(

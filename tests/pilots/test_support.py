@@ -20,6 +20,7 @@ from pipelines import evaluation, modeling, preparation, understanding
 from pipelines.gate import gate
 from pipelines.ingestion import ingest
 from pipelines.verdict import Verdict
+from tests.results import made_again
 from tests.tremplin_cli import CHECKOUT
 from tremplin.batch_checks import check_rows
 from tremplin.paths import Paths
@@ -201,7 +202,7 @@ def slice_(tmp_path_factory: pytest.TempPathFactory) -> Slice:
     for stage in (understanding, preparation, modeling, evaluation):
         stage.stage(pilot, paths)
     settings = load_settings(root=root)
-    return Slice(paths, gate(pilot, paths, champion=None, as_of=as_of, settings=settings))
+    return Slice(paths, gate(pilot, paths, champion=None, as_of=as_of, settings=settings, remade=made_again))
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from pipelines.gate import gate
 from pipelines.recording import Recorded
 from pipelines.verdict import Verdict, facts, verdict_hash
 from tests.people import People
-from tests.results import AS_OF, Result
+from tests.results import AS_OF, Result, made_again
 from tremplin import journal, live
 from tremplin.errors import TremplinError
 from tremplin.journal import Entry
@@ -61,7 +61,12 @@ class Approved:
 @pytest.fixture(scope="module")
 def verdict(honest_result: Result) -> Verdict:
     return gate(
-        honest_result.pilot, honest_result.paths, champion=None, as_of=AS_OF, settings=honest_result.settings
+        honest_result.pilot,
+        honest_result.paths,
+        champion=None,
+        as_of=AS_OF,
+        settings=honest_result.settings,
+        remade=made_again,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.gate import gate
 from pipelines.verdict import Check, Verdict
-from tests.results import AS_OF, SMALL, Result
+from tests.results import AS_OF, SMALL, Result, made_again
 from tremplin.contract import Contract
 from tremplin.coverage import Coverage, group_of
 
@@ -21,7 +21,9 @@ def result(honest_result: Result, tmp_path: Path) -> Result:
 
 
 def judged(result: Result) -> tuple[Verdict, Check]:
-    verdict = gate(result.pilot, result.paths, champion=None, as_of=AS_OF, settings=result.settings)
+    verdict = gate(
+        result.pilot, result.paths, champion=None, as_of=AS_OF, settings=result.settings, remade=made_again
+    )
     return verdict, next(check for check in verdict.checks if check.id == "coverage")
 
 

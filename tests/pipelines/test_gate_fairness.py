@@ -15,7 +15,7 @@ from pipelines.gate import gate
 from pipelines.verdict import Check, Verdict, verdict_markdown
 from tests.residents import AS_OF, Residents, make_residents
 from tests.results import AS_OF as FLIGHTS_AS_OF
-from tests.results import BOOSTED, ROOT, Result
+from tests.results import BOOSTED, ROOT, Result, made_again
 from tremplin.comparison import Bootstrap
 from tremplin.errors import ConfigurationError, TremplinError
 from tremplin.groups import simultaneous
@@ -35,7 +35,9 @@ def people(honest: Residents, tmp_path: Path) -> Residents:
 
 
 def judged(result: Result, as_of: datetime = AS_OF) -> tuple[Verdict, Check]:
-    verdict = gate(result.pilot, result.paths, champion=None, as_of=as_of, settings=result.settings)
+    verdict = gate(
+        result.pilot, result.paths, champion=None, as_of=as_of, settings=result.settings, remade=made_again
+    )
     return verdict, next(check for check in verdict.checks if check.id == "fairness")
 
 

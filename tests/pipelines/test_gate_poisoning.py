@@ -16,7 +16,7 @@ from pipelines.gate.gathering import gather
 from pipelines.gate.material import Material
 from pipelines.stages import typed
 from pipelines.verdict import Check
-from tests.results import AS_OF, ROOT, Result
+from tests.results import AS_OF, ROOT, Result, made_again
 from tremplin.pilot import Pilot, load_pilot
 
 YEAR = pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp("2013-12-01", tz="UTC")
@@ -117,7 +117,9 @@ def test_the_gate_is_blocked_by_it(honest_result: Result, tmp_path: Path) -> Non
     rows = result.part("train")
     own = of(rows, "EWR")
     result.replace("train", flipped(rows, own[len(own) // 2 :][: len(own) // 20]))
-    verdict = gate(result.pilot, result.paths, champion=None, as_of=AS_OF, settings=result.settings)
+    verdict = gate(
+        result.pilot, result.paths, champion=None, as_of=AS_OF, settings=result.settings, remade=made_again
+    )
     assert "poisoning" in verdict.blocked_by
     said = next(check.evidence for check in verdict.checks if check.id == "poisoning")
     assert "origin=EWR in the week from" in said

@@ -23,7 +23,7 @@ from pipelines.recording import (
     version_facts,
 )
 from pipelines.verdict import Verdict, verdict_hash
-from tests.results import AS_OF, ROOT, Result
+from tests.results import AS_OF, ROOT, Result, made_again
 from tremplin.canonical import digest
 from tremplin.errors import TremplinError
 from tremplin.frame import model_columns, model_frame
@@ -70,7 +70,12 @@ def client(result: Result) -> MlflowClient:
 @pytest.fixture
 def verdict(honest_result: Result) -> Verdict:
     return gate(
-        honest_result.pilot, honest_result.paths, champion=None, as_of=AS_OF, settings=honest_result.settings
+        honest_result.pilot,
+        honest_result.paths,
+        champion=None,
+        as_of=AS_OF,
+        settings=honest_result.settings,
+        remade=made_again,
     )
 
 

@@ -22,9 +22,12 @@ def reproduce(
 ) -> None:
     """Make a version again in an empty folder, from its commit, its lock and its snapshot, and compare every byte.
 
-    The answer goes to the journal. Example: `tremplin reproduce 1`
+    The answer goes to the journal and to MLflow; a version that came out otherwise is approved by nobody.
+
+    Example: `tremplin reproduce 1`
     """
     from pipelines.flows import BY_MACHINE
+    from pipelines.recording import tag_version
     from pipelines.reproduction import reproduce_version
 
     given = context(ctx)
@@ -48,6 +51,8 @@ def reproduce(
         as_of=moment,
         facts=facts,
     )
+    said = "same" if found.same else f"differs: {', '.join(found.differing)}"
+    tag_version(given.settings, given.pilot.name, version, {"reproduced": said})
     if as_json:
         print_json({**facts, "folder": str(folder)})
     else:

@@ -15,6 +15,7 @@ from pipelines.gate.checks import (
     poisoning,
     privacy,
     quality,
+    reproducibility,
     representativeness,
     robustness,
     sites,
@@ -24,7 +25,7 @@ from pipelines.gate.material import CheckFunction
 # In the order of the verdict's lines.
 FAMILIES = (
     data, completeness, representativeness, outliers, poisoning, leakage, availability, quality, sites, coverage, fairness,
-    calibration, robustness, privacy, operation,
+    calibration, robustness, privacy, operation, reproducibility,
 )  # fmt: skip
 
 ALL: list[CheckFunction] = [check for family in FAMILIES for check in family.CHECKS]

@@ -15,8 +15,8 @@ from pipelines.gate.checks import (
     poisoning,
     privacy,
     quality,
-    reproducibility,
     representativeness,
+    reproducibility,
     robustness,
     sites,
 )  # fmt: skip

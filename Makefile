@@ -8,7 +8,7 @@ PYTHON ?=
 BIN := .venv/bin
 # Tests that train many models: beside `make test`, so that it stays short.
 GATES := $(wildcard tests/pipelines/test_gate_*.py) tests/pipelines/test_judging.py tests/monitoring/test_backtest.py \
-	tests/commands/test_waves.py tests/commands/test_reproduce.py tests/commands/test_new.py
+	tests/commands/test_waves.py tests/commands/test_reproduce.py tests/commands/test_new.py tests/commands/test_amounts.py
 CODE := tremplin pipelines serving monitoring governance
 
 .DEFAULT_GOAL := help

@@ -103,7 +103,7 @@ def over_seeds(pilot: Pilot, winner: str, train: pd.DataFrame, scored: Scored) -
     with ThreadPoolExecutor(pilot.file.model.threads) as pool:
         found = dict(pool.map(drawn_again, OTHER_SEEDS))
     for seed, scores in found.items():
-        progress(f"seed {seed}: {contract.task.loss_name} {scores[contract.task.loss]:.4f}")
+        progress(f"seed {seed}: {contract.task.loss_name} {scores[contract.task.loss]:.4g}")
     return found
 
 

@@ -63,7 +63,7 @@ def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
         started = {name: [pool.submit(later_loss, name, fold) for fold in folds] for name in names}
         for name, parts in started.items():
             scores[name] = [part.result() for part in parts]
-            progress(f"{name}: {contract.task.loss_name} {np.mean(scores[name]):.4f} over {len(folds)} folds")
+            progress(f"{name}: {contract.task.loss_name} {np.mean(scores[name]):.4g} over {len(folds)} folds")
         baseline = final_baseline.result()
     winner = choose({name: scores[name] for name in settings.candidates})
     pipeline = fit(pilot, settings, winner, frame, labels)

@@ -92,6 +92,8 @@ def _readable(said: str, paths: Paths) -> TremplinError:
         return TremplinError(
             f"Another DVC command is running in {paths.root}. Wait until it is done. DVC said: {said}"
         )
+    if not said:  # under --quiet it keeps what it finds wrong with dvc.yaml and the parameters to itself
+        said = f"nothing; `dvc repro --glob '{_stages(paths)}'` there says why"
     return TremplinError(
         f"`dvc` stopped in {paths.root}. It said:\n{said}\nMend that and run again: finished stages are kept."
     )

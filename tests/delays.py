@@ -97,9 +97,9 @@ def delays(root: Path) -> Delays:
     (made.folder / "contract.yaml").write_text(yaml.safe_dump(contract, sort_keys=False), "utf-8")
     content = yaml.safe_load((flights / "pilot.yaml").read_text("utf-8"))
     content["charter"] |= {
-        "costs": {"currency": "USD", "over": 1, "under": 2}
-    }  # a minute of waiting; a missed connection
-    del content["charter"]["decision_threshold"]
+        "costs": {"currency": "USD", "over": 1, "under": 2},  # a minute of waiting; a missed connection
+        "decision_threshold": None,
+    }
     content["data"] |= {"window_days": 61, "evaluation_days": 14, "minimum_rows": 5000}
     content["model"] |= {"threads": 1, "folds": 2, "candidates": {"boosted": SMOOTH}}
     content["gate"] |= LIMITS

@@ -206,16 +206,12 @@ class RegressionCharter(Charter):
     """The charter of a pilot that predicts an amount."""
 
     costs: AmountCosts
+    decision_threshold: None  # an amount is no decision; the key is there, for DVC follows it in every pilot
 
     @property
     def task(self) -> Task:
         """What is predicted."""
         return Task.REGRESSION
-
-    @property
-    def decision_threshold(self) -> None:
-        """An amount is no decision: there is no threshold."""
-        return
 
     def decisions(self, answers: Floats) -> None:
         """An amount is no decision."""

@@ -102,7 +102,7 @@ def _another_task(file: PilotFile, contract: Contract) -> list[str]:
     if contract.task is Task.REGRESSION:
         unit = "what each unit of the target costs by which an answer is too high or too low"
         return [
-            f"{target} an amount: write `charter.costs` as currency, over and under ({unit}), and no `decision_threshold`"
+            f"{target} an amount: write `charter.costs` as currency, over and under ({unit}), and `decision_threshold: null`"
         ]
     return [
         f"{target} yes or no: write `charter.costs` as currency, false_alarm and missed, and a `charter.decision_threshold`"

@@ -36,7 +36,8 @@ YES_OR_NO = {
 }
 AMOUNT = {
     "costs": """{currency: EUR, over: 1, under: 1}  # changeme: what one unit of the target costs that an answer is too high or
-  # too low. The models answer the mean, which is cheapest where both cost the same""",
+  # too low. The models answer the mean, which is cheapest where both cost the same
+  decision_threshold: null  # an amount is no decision""",
     "loss": "squared error",
     "against": "of baseline()",
     "linear": "{alpha: 10.0}  # strength of the L2 penalty",

@@ -32,7 +32,7 @@ def baseline(material: Material) -> Check:
         limit=limit,
         interval=(found.low, found.high),
         passed=found.low >= limit,
-        evidence=f"{material.task.loss_name} {material.loss.mean():.4f}, baseline {loss.mean():.4f}; {material.sampled}"
+        evidence=f"{material.task.loss_name} {material.loss.mean():.4g}, baseline {loss.mean():.4g}; {material.sampled}"
         f"{_looks(material)}",
         source="model.onnx and baseline.pkl on evaluation.parquet; pilot.yaml gate.baseline_margin",
     )
@@ -51,7 +51,7 @@ def champion(material: Material) -> Check:
         found = mean_difference(material.loss, loss, material.days, corrected(material))
         passed = found.high <= limit
         evidence = (
-            f"{material.task.loss_name} {material.loss.mean():.4f}, champion {material.champion} {loss.mean():.4f}; "
+            f"{material.task.loss_name} {material.loss.mean():.4g}, champion {material.champion} {loss.mean():.4g}; "
             f"{material.sampled}{_looks(material)}"
         )
     return Check(
@@ -88,8 +88,8 @@ def learning_curve(material: Material) -> Check:
         limit=limit,
         interval=(found.low, found.high),
         passed=found.low <= limit,
-        evidence=f"{material.task.loss_name} {fewer.mean():.4f} from {int(part.sum()):,} rows of {len(np.unique(days[part]))} "
-        f"days, {material.loss.mean():.4f} from all {len(days):,} of {int(days.max()) + 1}; {material.sampled}",
+        evidence=f"{material.task.loss_name} {fewer.mean():.4g} from {int(part.sum()):,} rows of {len(np.unique(days[part]))} "
+        f"days, {material.loss.mean():.4g} from all {len(days):,} of {int(days.max()) + 1}; {material.sampled}",
         source="pipeline.pkl fitted again on train.parquet, on evaluation.parquet; pilot.yaml gate.learning_curve_limit",
     )
 

@@ -129,7 +129,7 @@ def _judged(material: Material, name: str, requirement: str, tried: Iterable[Fau
         found.append(_Found(fault, cost))
     ranking = sorted(found, key=lambda one: one.cost.value, reverse=True)
     above = [one for one in ranking if not one.cost.low <= limit]
-    named = ", ".join(f"{one.fault.name} {one.cost.value:+.4f}" for one in (above or ranking)[:3])
+    named = ", ".join(f"{one.fault.name} {one.cost.value:+.3g}" for one in (above or ranking)[:3])
     parts = [
         f"{'too much: ' if above else 'worst: '}{named}" if named else "nothing to try",
         f"{len(found)} tried on {len(rows):,} rows" + (f", {len(noticed)} more refused by the contract" if noticed else ""),

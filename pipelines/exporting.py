@@ -67,14 +67,15 @@ def check_convertible(pilot: Pilot) -> None:
     """Prove on a made-up sample that the baseline and every candidate fit and convert, transformer included.
 
     Raises:
-        TremplinError: one does not; the step is named.
+        TremplinError: one does not, or is of another task than the contract's; the step is named.
     """
-    from pipelines.fitting import fit
+    from pipelines.fitting import fit, unfitted
     from tremplin.frame import model_frame
 
     frame = model_frame(_made_up(pilot.contract), pilot.contract)
     labels = np.resize([0.0, 1.0], len(frame))  # on the unit interval: both ends of an amount's range
     for name in ("baseline", *pilot.file.model.candidates):
+        _require_task(unfitted(pilot, pilot.file.model, name)[-1], name, pilot.contract)
         try:
             fitted = fit(pilot, pilot.file.model, name, frame, labels)
         except Exception as error:
@@ -83,6 +84,18 @@ def check_convertible(pilot: Pilot) -> None:
                 f"{type(error).__name__}: {str(error).strip().splitlines()[0]} Mend features.py or model.py."
             ) from error
         export_onnx(fitted, pilot.contract, name)
+
+
+def _require_task(estimator: Any, name: str, contract: Contract) -> None:
+    """A classifier would be fitted on amounts, each a class of its own; a regressor has no probability."""
+    from sklearn.base import is_classifier, is_regressor
+
+    amounts = contract.task is Task.REGRESSION
+    if not (is_regressor if amounts else is_classifier)(estimator):
+        raise TremplinError(
+            f"model.py: {name} is no {'regressor' if amounts else 'classifier'} of scikit-learn's kind, and the target "
+            f"{contract.target} is {'an amount' if amounts else 'yes or no'}. Give it one, or change the target in contract.yaml."
+        )
 
 
 def _made_up(contract: Contract) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Cli
+from tests.delays import delays
 from tests.tremplin_cli import CHECKOUT
 
 
@@ -54,6 +55,21 @@ def test_five_faults_in_two_files_are_named_at_once_with_their_lines(cli: Cli, c
     assert "Traceback" not in answer.err
     faults = json.loads(cli(checkout, "check", "--json").out)["faults"]
     assert len(faults) >= len(places)
+
+
+def test_a_pilot_of_amounts_is_checked_as_well(cli: Cli, tmp_path: Path) -> None:
+    made = delays(tmp_path)
+    (made.root / "dvc.yaml").write_text("vars: [{pilots: [delays]}]\n", "utf-8")
+    answer = cli(made.root, "check", "--pilot", "delays")
+    assert (answer.code, answer.err) == (0, "")
+    path = made.folder / "contract.yaml"
+    text = path.read_text("utf-8")
+    assert text.count("      maximum: 180\n") == 1
+    path.write_text(text.replace("      maximum: 180\n", ""), "utf-8")
+    answer = cli(made.root, "check", "--pilot", "delays")
+    assert answer.code == 1
+    assert "arrival_delay is an amount: give it a `minimum` and a `maximum`" in answer.err
+    assert "Traceback" not in answer.err
 
 
 def test_code_that_cannot_be_loaded_is_named(cli: Cli, checkout: Path) -> None:

@@ -28,6 +28,10 @@ TIMES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 CONTACT = re.compile(r"[^\s@,*?!\"#]+@[^\s@,*?!\"#]+")  # one address; OpenSSH would take a pattern, we do not
 
 
+class NotEnrolled(TremplinError):
+    """A key of which the list does not say, for that time, whose it is. It shows nothing about what was signed with it."""
+
+
 @dataclass(frozen=True)
 class Signer:
     """One line of the list: a key, whose it is, from when until when."""
@@ -75,20 +79,20 @@ def holder(signers: list[Signer], key: str, at: datetime) -> str:
     """The contact of the person whose key it is at that time.
 
     Raises:
-        TremplinError: nobody enrolled it, its time is over or has not come, or two people share it.
+        NotEnrolled: nobody enrolled it, its time is over or has not come, or two people share it.
     """
     lines = [signer for signer in signers if signer.key == key]
     if not lines:
-        raise TremplinError(
+        raise NotEnrolled(
             f"Nobody enrolled the key {fingerprint(key)}. The IT department does: `tremplin identity enrol`."
         )
     refusals = [refusal for signer in lines if (refusal := signer.refusal(at))]
     contacts = sorted({signer.contact for signer in lines if signer.refusal(at) is None})
     if not contacts:
         said = "; ".join(refusals)
-        raise TremplinError(f"{said[0].upper()}{said[1:]}. Ask the IT department to enrol it anew.")
+        raise NotEnrolled(f"{said[0].upper()}{said[1:]}. Ask the IT department to enrol it anew.")
     if len(contacts) > 1:
-        raise TremplinError(
+        raise NotEnrolled(
             f"The key {fingerprint(key)} is enrolled for {' and '.join(contacts)}: a key is one person's. "
             "The IT department must remove a line."
         )
@@ -117,10 +121,14 @@ def allowed(charter: Charter, contact: str, permission: Permission, pilot: str) 
     """The person of the charter with that contact.
 
     Raises:
-        TremplinError: there is none, or they lack the permission; it says who has it.
+        TremplinError: there is none, they lack the permission, or would approve as an author; it says who may.
     """
     people = people_of(charter, contact)
     able = able_to(charter, permission)
+    if permission == "approve" and is_author(charter, contact):
+        raise TremplinError(
+            f"{contact} is an author of {pilot} and cannot approve their own model. Who may approve: {able}."
+        )
     if not people:
         raise TremplinError(f"{contact} is not in the charter of {pilot}. Who may {permission} it: {able}.")
     may = [person for person in people if permission in person.may]
@@ -153,17 +161,33 @@ def is_author(charter: Charter, contact: str) -> bool:
 
 def signature_problem(entry: Entry, signers: list[Signer]) -> str | None:
     """Why an entry does not prove that the person it names wrote it; None where it does."""
-    signature = entry.facts.get("signature")
-    if not isinstance(signature, str):
-        return "no person signed it"
-    key = signing_key(entry.statement(), signature)
-    if key is None:
-        return "its signature is not of what it says"
     try:
-        contact = holder(signers, key, entry.recorded_at)
+        prove(entry, signers)
     except TremplinError as error:
         return str(error)
-    return None if contact == entry.facts.get("contact") else f"{contact} signed it, in another's name"
+    return None
+
+
+def prove(entry: Entry, signers: list[Signer]) -> None:
+    """Compare an entry with its signature, and whose key made it with the person it names.
+
+    Raises:
+        NotEnrolled: the signature is of what the entry says; whose it is, the list does not say.
+        TremplinError: it is not, there is none, or it is another's than the entry says.
+    """
+    key = key_of(entry)
+    if key is None:
+        signed = isinstance(entry.facts.get("signature"), str)
+        raise TremplinError("its signature is not of what it says" if signed else "no person signed it")
+    contact = holder(signers, key, entry.recorded_at)
+    if contact != entry.facts.get("contact"):
+        raise TremplinError(f"{contact} signed it, in another's name")
+
+
+def key_of(entry: Entry) -> str | None:
+    """The public line of the key that signed exactly what an entry says; None if none did."""
+    signature = entry.facts.get("signature")
+    return signing_key(entry.statement(), signature) if isinstance(signature, str) else None
 
 
 def enrol(path: Path, contact: str, key: Path, until: datetime | None = None) -> Signer:

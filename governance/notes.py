@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal, get_args
 
 from sqlalchemy.engine import Engine
 
-from governance.identity import Signer, people_of, signature_problem
+from governance.identity import NotEnrolled, Signer, key_of, people_of, prove
 from tremplin import journal
 from tremplin.canonical import digest
 from tremplin.errors import TremplinError
@@ -56,13 +57,32 @@ def add_note(engine: Engine, pilot: Pilot, kind: Kind, text: str, *, by: Signato
 
 
 def unsigned(entries: list[Entry], signers: list[Signer]) -> list[str]:
-    """Entries that do not prove whose they are, one sentence each: signed wrongly, or not at all where only a person writes."""
+    """Entries that are not what a person signed, one sentence each: signed wrongly, or not at all where only a person writes."""
     return [
-        f"entry {entry.number} ({entry.kind}) is not {entry.by}'s: {problem}"
-        for entry in entries
-        if entry.kind in SIGNED or "signature" in entry.facts
-        if (problem := signature_problem(entry, signers))
+        f"entry {entry.number} ({entry.kind}) is not {entry.by}'s: {error}"
+        for entry, error in _unproven(entries, signers)
+        if not isinstance(error, NotEnrolled)
     ]
+
+
+def not_enrolled(entries: list[Entry], signers: list[Signer]) -> list[str]:
+    """Entries as they were signed, by keys that the list does not know for a person: whose, and what to do, a paragraph each."""
+    return [
+        f"entry {entry.number} ({entry.kind}), in the name of {entry.by}: {error} If {entry.facts.get('contact')} says that the "
+        f"key is theirs, write `{key_of(entry)}` to a file KEY.pub, and "
+        f"`tremplin identity enrol --contact {entry.facts.get('contact')} --key KEY.pub`."
+        for entry, error in _unproven(entries, signers)
+        if isinstance(error, NotEnrolled)
+    ]
+
+
+def _unproven(entries: list[Entry], signers: list[Signer]) -> Iterator[tuple[Entry, TremplinError]]:
+    for entry in entries:
+        if entry.kind in SIGNED or "signature" in entry.facts:
+            try:
+                prove(entry, signers)
+            except TremplinError as error:
+                yield entry, error
 
 
 def plain(text: str) -> str:

@@ -51,6 +51,17 @@ def journal_verdict(engine: Engine, verdict: Verdict, *, recorded: Recorded) -> 
     )
 
 
+def standing_verdict(engine: Engine, pilot: str, lock_hash: str) -> Entry | None:
+    """The newest verdict on a result, as long as the champion it met is champion, or the model itself has become it."""
+    verdicts = journal.entries(engine, pilot=pilot, kind="verdict")
+    said = next((entry for entry in reversed(verdicts) if entry.facts["lock_hash"] == lock_hash), None)
+    if said is None:
+        return None
+    known = live.current(engine, pilot)
+    met = [said.facts["verdict"]["champion"], *_releases_of(engine, pilot, said.facts["version"])]
+    return said if (known[1].champion if known else None) in met else None
+
+
 def make_release(
     pilot: Pilot,
     paths: Paths,
@@ -163,14 +174,14 @@ def _differences(
     ]
     known = live.current(engine, pilot.name)
     champion = known[1].champion if known else None
-    own = [
-        e.facts["release"]
-        for e in journal.entries(engine, pilot=pilot.name, kind="release")
-        if e.facts["version"] == recorded.model_version
-    ]
-    if champion not in (verdict.champion, *own):
+    if champion not in (verdict.champion, *_releases_of(engine, pilot.name, recorded.model_version)):
         found.append(f"the champion is {champion}, and the gate compared with {verdict.champion}")
     return found + ([] if verdict.passed else [f"the gate blocked it ({', '.join(verdict.blocked_by)})"])
+
+
+def _releases_of(engine: Engine, pilot: str, version: int) -> list[str]:
+    released = journal.entries(engine, pilot=pilot, kind="release")
+    return [entry.facts["release"] for entry in released if entry.facts["version"] == version]
 
 
 def _refuse(differences: list[str], recorded: Recorded) -> None:

@@ -82,19 +82,23 @@ def record(root: Path, pilot: str, as_of: datetime) -> int:
 @task(cache_policy=NO_CACHE)
 def judge(root: Path, pilot: str, version: int, as_of: datetime, remaking: Remaking | None) -> bool:
     """The gate; its verdict goes to MLflow and the journal. Whether the model passed."""
-    from pipelines.deployment import journal_verdict
+    from pipelines.deployment import journal_verdict, standing_verdict
     from pipelines.gate import ChampionModel, gate
     from pipelines.gate.looks import look_at
     from pipelines.recording import attach_verdict, version_facts
 
     settings = workspace_settings(load_settings(), root)
     engine = open_store(settings)
+    recorded = version_facts(settings, pilot, version)
+    known = standing_verdict(engine, pilot, recorded.result_hash)
+    if known and known.as_of == as_of:  # its journal line is the last thing that a judgement leaves
+        return bool(known.facts["passed"])
     release = champion(engine, settings, pilot)
     met = ChampionModel(release) if release and release.manifest.model_version != version else None
     loaded, paths = load_pilot(pilot, root), Paths(root, pilot)
     look = look_at(engine, loaded, sha256(paths.model / "model.onnx"), as_of)
     verdict = gate(loaded, paths, champion=met, as_of=as_of, settings=settings, look=look, remade=remaking)
-    recorded = attach_verdict(version_facts(settings, pilot, version), verdict, settings)
+    recorded = attach_verdict(recorded, verdict, settings)
     journal_verdict(engine, verdict, recorded=recorded)
     return verdict.passed
 
@@ -184,12 +188,26 @@ def measure(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
 
 @flow
 def monitoring(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
-    """Measure a window and decide. Where the evidence says retrain, an event says so; the automation does the rest."""
+    """Measure a window and decide. Where a retraining is due, an event says so; the automation does the rest."""
     decided = measure(pilot, window, as_of)
-    if decided["action"] == "retrain":
-        payload = {"pilot": pilot, "as_of": as_of.isoformat(), "window": window}
+    due = retraining_due(open_store(load_settings()), pilot, as_of)
+    if due is not None:
+        payload = {"pilot": pilot, "as_of": due.as_of.isoformat(), "window": due.facts["window"]}
         emit_event(event=RETRAINING_DUE, resource={"prefect.resource.id": resource(pilot)}, payload=payload)
     return decided
+
+
+def retraining_due(engine: Engine, pilot: str, as_of: datetime) -> journal.Entry | None:
+    """The last decision to retrain, as long as no verdict came of it: its event is told again with each window.
+
+    An event can be lost, with the process that decided or with the one that was to listen; the journal is not. Told twice
+    it is worked on once: the second flow finds everything done.
+    """
+    decided = [e for e in journal.entries(engine, pilot=pilot, kind="retraining") if e.as_of <= as_of]
+    if not decided:
+        return None
+    verdicts = journal.entries(engine, pilot=pilot, kind="verdict")
+    return None if any(verdict.as_of >= decided[-1].as_of for verdict in verdicts) else decided[-1]
 
 
 @flow
@@ -207,12 +225,14 @@ def next_step(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
 
     settings = load_settings()
     engine, loaded = open_store(settings), load_pilot(pilot, settings.root)
+    known = rollout.settled(engine, pilot)
     release = champion(engine, settings, pilot)
-    if release is None or release.id == release_id:
-        set_live_aliases(settings, engine, pilot)  # a run that was killed may have promoted without them
-        return {"done": "nothing", "reasons": [f"{release_id} is champion"]}
-    _, state = live.current(engine, pilot) or (0, None)
-    wave = rollout.wave_of(loaded, state) if state else 0
+    if known is None or release is None or known[1].challenger != release_id:
+        set_live_aliases(settings, engine, pilot)  # a step that was killed may have ended without them
+        step = rollout.last_step(engine, pilot)
+        last = f"; the last step was the {step.kind} of {step.facts['release']}" if step else ""
+        return {"done": "nothing", "reasons": [f"{release_id} is not on its way{last}"]}
+    wave = rollout.wave_of(loaded, known[1])
     since = rollout.wave_opened(engine, loaded, release_id)
     if wave == 0 or since is None:
         rollout.open_wave(engine, loaded, release_id, 1, by=BY_MACHINE, as_of=as_of)

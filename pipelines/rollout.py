@@ -1,7 +1,8 @@
 """Waves: how a release reaches its users, and how it is taken back. Each step changes the row of what is live, and is written.
 
-The journal is written before the row is changed, under an identity made of the row's version: a step that was interrupted is
-completed by calling it again, and leaves one entry. Calling a step that is already done changes nothing.
+The journal is written before the row is changed, under an identity made of the row's version. What was written was decided:
+a step that was cut short in between is completed before the next one, whichever that is and whoever takes it (``settled``).
+Calling a step that is already done changes nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +15,26 @@ from sqlalchemy.engine import Engine
 
 from tremplin import journal
 from tremplin.errors import TremplinError
-from tremplin.journal import Signatory
+from tremplin.journal import Entry, Signatory
 from tremplin.live import Live, change, current
 from tremplin.pilot import Pilot
+
+STEPS = ("go-live", "rollout", "wave", "halt", "resumption", "promotion", "rollback")  # kinds of entries
+
+
+def settled(engine: Engine, pilot: str) -> tuple[int, Live] | None:
+    """What is live, with the version of its row, after a step that was written but not taken is taken; None before any."""
+    known, step = current(engine, pilot), last_step(engine, pilot)
+    version = known[0] if known else 0
+    if step is None or step.identity != _identity(pilot, step.kind, version, step.facts["release"]):
+        return known
+    change(engine, pilot, Live.model_validate(step.facts["after"]), by=step.by, reason=step.facts["reason"])
+    return current(engine, pilot)
+
+
+def last_step(engine: Engine, pilot: str) -> Entry | None:
+    """The newest entry of the journal that changed what is live."""
+    return next((e for e in reversed(journal.entries(engine, pilot=pilot)) if e.kind in STEPS), None)
 
 
 def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_of: datetime) -> Live:
@@ -25,7 +43,7 @@ def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_
     Raises:
         TremplinError: another challenger is on its way.
     """
-    known = current(engine, pilot.name)
+    known = settled(engine, pilot.name)
     if known is None:
         reason = "first go-live: there is no champion to compare with, so it answers everybody at once"
         return _step(
@@ -36,7 +54,7 @@ def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_
         return state
     if state.challenger is not None:
         raise TremplinError(
-            f"The challenger {state.challenger} of {pilot.name} is on its way ({state.share:.0%}). "
+            f"The challenger {state.challenger} of {pilot.name} is {_way(state)}. "
             f"Promote it or roll it back (`tremplin rollout`) before {release_id} starts."
         )
     before = {e.facts["release"] for e in journal.entries(engine, pilot=pilot.name, kind="rollout")} - {
@@ -62,12 +80,19 @@ def open_wave(
     """Let the challenger answer the users up to wave ``wave`` (from 1, as in ``rollout.waves``).
 
     Raises:
-        TremplinError: the release is not the challenger, or a wave would be left out.
+        TremplinError: the release is not the challenger, a person halted it, or a wave would be left out.
     """
-    _, state = _live(engine, pilot)
+    state = _live(engine, pilot)
     waves = pilot.file.rollout.waves
     if state.challenger != release_id:
         raise TremplinError(f"{release_id} is not the challenger of {pilot.name}. Start its rollout first.")
+    if state.halted:
+        step = last_step(engine, pilot.name)
+        who = f"{step.by} halted it on {step.as_of:%Y-%m-%d}: {step.facts['reason']}" if step else ""
+        raise TremplinError(
+            f"The rollout of {release_id} stays halted ({who}). Who may approve {pilot.name} can let it begin again with "
+            "wave 1, `tremplin rollout resume`; `tremplin rollout rollback` takes it back."
+        )
     open_now = wave_of(pilot, state)
     if not 1 <= wave <= len(waves) or wave > open_now + 1:
         raise TremplinError(
@@ -100,21 +125,40 @@ def halt(
     reason: str,
     signed_by: Signatory | None = None,
 ) -> Live:
-    """Everybody back to the champion, at once; the challenger stays where it is and may begin again with wave 1."""
-    _, state = _live(engine, pilot)
-    if state.share == 0:
+    """Everybody back to the champion, at once; the challenger stays where it is until a person lets it begin again.
+
+    Raises:
+        TremplinError: no challenger is on its way.
+    """
+    state, challenger = _challenged(engine, pilot)
+    if state.halted:
         return state
-    new = state.model_copy(update={"share": 0.0})
+    new = state.model_copy(update={"share": 0.0, "halted": True})
     return _step(
-        engine,
-        pilot,
-        "halt",
-        new,
-        state.challenger or "",
-        by=by,
-        as_of=as_of,
-        reason=reason,
-        signed_by=signed_by,
+        engine, pilot, "halt", new, challenger, by=by, as_of=as_of, reason=reason, signed_by=signed_by
+    )
+
+
+def resume(
+    engine: Engine,
+    pilot: Pilot,
+    *,
+    by: str,
+    as_of: datetime,
+    reason: str,
+    signed_by: Signatory | None = None,
+) -> Live:
+    """Let a halted challenger begin again: wave 1 opens when the rollout is looked at next. One that is not halted goes on.
+
+    Raises:
+        TremplinError: no challenger is on its way.
+    """
+    state, challenger = _challenged(engine, pilot)
+    if not state.halted:
+        return state
+    new = state.model_copy(update={"halted": False})
+    return _step(
+        engine, pilot, "resumption", new, challenger, by=by, as_of=as_of, reason=reason, signed_by=signed_by
     )
 
 
@@ -132,7 +176,7 @@ def promote(
     Raises:
         TremplinError: the release is not the challenger, or not everybody has it yet.
     """
-    _, state = _live(engine, pilot)
+    state = _live(engine, pilot)
     if state.champion == release_id:
         return state
     if state.challenger != release_id or state.share < 1:
@@ -161,9 +205,9 @@ def rollback(
     """Take a release back: a challenger leaves, a champion makes way for the one before it. Done already, it changes nothing.
 
     Raises:
-        TremplinError: it is the champion and there is none before it.
+        TremplinError: it is the champion and there is none before it, or it never answered anybody.
     """
-    _, state = _live(engine, pilot)
+    state = _live(engine, pilot)
     if release_id == state.challenger:
         new = Live(champion=state.champion, previous=state.previous)
     elif release_id == state.champion:
@@ -173,6 +217,12 @@ def rollback(
             )
         new = Live(champion=state.previous)
     else:
+        taken = journal.entries(engine, pilot=pilot.name, kind="rollback")
+        if not any(entry.facts["release"] == release_id for entry in taken):
+            raise TremplinError(
+                f"{release_id} answers nobody of {pilot.name}: its champion is {state.champion}, its challenger "
+                f"{state.challenger or 'none'}. `tremplin status` shows them."
+            )
         return state
     return _step(
         engine,
@@ -188,13 +238,32 @@ def rollback(
     )
 
 
-def _live(engine: Engine, pilot: Pilot) -> tuple[int, Live]:
-    known = current(engine, pilot.name)
+def _live(engine: Engine, pilot: Pilot) -> Live:
+    known = settled(engine, pilot.name)
     if known is None:
         raise TremplinError(
             f"Nothing of {pilot.name} is live yet. Make a release first: `tremplin run`, `tremplin approve`."
         )
-    return known
+    return known[1]
+
+
+def _challenged(engine: Engine, pilot: Pilot) -> tuple[Live, str]:
+    state = _live(engine, pilot)
+    if state.challenger is None:
+        raise TremplinError(
+            f"No challenger of {pilot.name} is on its way: its champion {state.champion} answers everybody. "
+            "`tremplin rollout rollback` takes a release back."
+        )
+    return state, state.challenger
+
+
+def _way(state: Live) -> str:
+    return "halted" if state.halted else f"on its way ({state.share:.0%})"
+
+
+def _identity(pilot: str, kind: str, version: int, release_id: str) -> str:
+    """As the journal has it: a step from one version of the row is one fact."""
+    return f"{pilot}:{kind}:{version}:{release_id}"
 
 
 def _step(

@@ -23,11 +23,14 @@ class Live(Strict):
     previous: str | None = None
     share: float = Field(default=0.0, ge=0, le=1, description="part of the subjects the challenger answers")
     rollout_key: str = Field(default="", description="keys the draw of cohorts; one a rollout")
+    halted: bool = Field(default=False, description="a person stopped the rollout; no wave opens by itself")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.share > 0 and not (self.challenger and self.rollout_key):
             raise ValueError("a share above 0 needs a challenger and a rollout_key")
+        if self.halted and (self.share > 0 or not self.challenger):
+            raise ValueError("a halted rollout has a challenger, and no share")
         return self
 
     def cohort(self, subject: str) -> str:

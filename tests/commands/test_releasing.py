@@ -169,7 +169,13 @@ def test_halt_takes_everybody_back_to_the_champion_and_writes_why(
     assert answer.code == 0, answer.err
     halted = live.current(engine, "lamps")
     assert halted is not None
-    assert (halted[1].share, halted[1].challenger) == (0, "f" * 16)
+    assert (halted[1].share, halted[1].challenger, halted[1].halted) == (0, "f" * 16, True)
+    waiting = cli(town.root, *OF, "rollout", "next")
+    assert waiting.code == 1
+    assert "stays halted (Ines Moreau halted it on 2024-05-01: too many calls)" in waiting.err
+    assert "tremplin rollout resume" in waiting.err
+    assert live.current(engine, "lamps") == halted
+    assert f"challenger {'f' * 16} is halted" in cli(town.root, *OF, "status").out
     back = cli(
         town.root,
         *OF,
@@ -189,15 +195,79 @@ def test_halt_takes_everybody_back_to_the_champion_and_writes_why(
     ]  # fmt: skip
     signers = read_signers(people.signers)
     assert [signature_problem(e, signers) for e in (halt, rollback)] == [None, None]
-    alone = cli(town.root, *OF, "rollout", "rollback", *ines, "--reason", "worse", "--as-of", AS_OF)
-    assert alone.code == 1
-    assert f"{champion} is the only release of lamps there was" in alone.err
+    again = cli(town.root, *OF, "rollout", "rollback", *ines, "--reason", "worse", "--as-of", AS_OF)
+    assert (again.code, "nothing: what was on its way was rolled back before" in again.out) == (0, True)
+    assert len(journal.entries(engine)) == rollback.number, (
+        "asked twice, the champion is not taken back as well"
+    )
+    named = cli(town.root, *OF, "rollout", "rollback", champion, *ines, "--reason", "worse", "--as-of", AS_OF)
+    assert named.code == 1
+    assert f"{champion} is the only release of lamps there was" in named.err
 
 
-def test_no_challenger_no_next_wave(released: Town, cli: Cli) -> None:
-    answer = cli(released.root, *OF, "rollout", "next")
+def test_a_champion_is_taken_back_by_its_name_only(released: Town, cli: Cli, people: People) -> None:
+    answer = cli(
+        released.root,
+        *OF,
+        "rollout",
+        "rollback",
+        "--key",
+        camille(people),
+        "--reason",
+        "worse",
+        "--as-of",
+        AS_OF,
+    )
     assert answer.code == 1
-    assert "No challenger of lamps is on its way. `tremplin approve` starts one." in answer.err
+    assert "No challenger of lamps is on its way. To take back its champion, name it" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("Noor Haddad", "is an author of lamps and cannot approve their own model"),
+        (
+            "Ines Moreau",
+            "Ines Moreau (head of operations control) may not approve lamps. Who may: Camille Laurent.",
+        ),
+        ("Camille Laurent", None),
+    ],
+)
+def test_who_may_approve_lets_a_halted_rollout_begin_again(
+    released: Town, cli: Cli, people: People, *, tmp_path: Path, by: str, said: str | None
+) -> None:
+    town = copy_of(released, tmp_path / "halted")
+    file = town.csv.with_name("pilot.yaml")
+    content = yaml.safe_load(file.read_text("utf-8"))
+    ines = next(person for person in content["charter"]["people"] if person["name"] == "Ines Moreau")
+    ines["may"] = ["halt"]  # as a data protection officer: stops, and does not decide
+    file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    engine = open_store(load_settings(root=town.root))
+    known = live.current(engine, "lamps")
+    assert known is not None
+    waiting = known[1].model_copy(update={"challenger": "f" * 16, "rollout_key": "k"})
+    live.change(engine, "lamps", waiting, by="test", reason="a challenger on its way")
+    halt = ("halt", "--key", str(people.key("Ines Moreau")), "--reason", "too many calls")
+    assert cli(town.root, *OF, "rollout", *halt, "--as-of", AS_OF).code == 0
+    resume = ("resume", "--key", str(people.key(by)), "--reason", "calls about something else")
+    answer = cli(town.root, *OF, "rollout", *resume, "--as-of", AS_OF)
+    now = live.current(engine, "lamps")
+    assert now is not None
+    assert now[1].halted is (said is not None)
+    if said is not None:
+        assert (answer.code, said in answer.err) == (1, True), answer.err
+        return
+    assert answer.code == 0, answer.err
+    *_, entry = journal.entries(engine)
+    assert (entry.kind, entry.by) == ("resumption", "Camille Laurent")
+    assert signature_problem(entry, read_signers(people.signers)) is None
+
+
+def test_without_a_challenger_there_is_nothing_to_do(released: Town, cli: Cli) -> None:
+    answer = cli(released.root, *OF, "rollout", "next")
+    assert answer.code == 0, answer.err
+    assert "nothing" in answer.out
+    assert "is not on its way; the last step was the go-live of" in answer.out
 
 
 def test_the_journal_is_shown_and_verified(released: Town, cli: Cli) -> None:
@@ -210,7 +280,38 @@ def test_the_journal_is_shown_and_verified(released: Town, cli: Cli) -> None:
     assert json.loads(cli(released.root, *OF, "journal", "verify", "--json").out) == {
         "entries": 4,
         "problems": [],
+        "not_enrolled": [],
     }
+
+
+def test_a_key_that_is_not_enrolled_is_no_tampering(
+    released: Town, cli: Cli, people: People, tmp_path: Path
+) -> None:
+    lines = people.signers.read_text("utf-8")
+    others = "".join(line for line in lines.splitlines(True) if not line.startswith("camille"))
+    people.signers.write_text(others, "utf-8")
+    try:
+        answer = cli(released.root, *OF, "journal", "verify")
+        told = json.loads(cli(released.root, *OF, "journal", "verify", "--json").out)
+    finally:
+        people.signers.write_text(lines, "utf-8")
+    assert answer.code == 1
+    assert "tampered" not in answer.err
+    assert f"1 signature is of keys that {people.signers} does not know" in answer.err
+    assert "entry 2 (approval), in the name of Camille Laurent: Nobody enrolled the key SHA256:" in answer.err
+    assert (told["problems"], len(told["not_enrolled"])) == ([], 1)
+    public = answer.err.split("write `")[1].split("`")[0]
+    assert public in people.key("Camille Laurent").with_name("camille.pub").read_text("utf-8")
+    command = answer.err.split("KEY.pub, and `tremplin ")[1].split("`")[0].split()
+    file = tmp_path / "KEY.pub"
+    file.write_text(public)
+    mended = [str(file) if word == "KEY.pub" else word for word in command]
+    people.signers.write_text(others, "utf-8")
+    try:
+        assert cli(released.root, *OF, *mended).code == 0
+        assert cli(released.root, *OF, "journal", "verify").code == 0, "what it says to do is what helps"
+    finally:
+        people.signers.write_text(lines, "utf-8")
 
 
 def test_a_journal_that_was_changed_is_an_error(released: Town, cli: Cli, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from pipelines import rollout
@@ -73,9 +74,10 @@ def test_each_rollout_draws_its_cohorts_anew(begun: Engine, pilot: Pilot) -> Non
         lambda e, p: rollout.start_rollout(e, p, "new", **HOW),
         lambda e, p: rollout.open_wave(e, p, "new", 1, **HOW),
         lambda e, p: rollout.halt(e, p, **HOW, reason="complaints"),
+        lambda e, p: rollout.resume(e, p, **HOW, reason="it goes on, halted or not"),
         lambda e, p: rollout.rollback(e, p, "new", **HOW, reason="worse"),
     ],
-    ids=["start", "wave", "halt", "rollback"],
+    ids=["start", "wave", "halt", "resume", "rollback"],
 )
 def test_a_step_taken_twice_is_written_once(
     begun: Engine, pilot: Pilot, step: Callable[[Engine, Pilot], Live]
@@ -98,6 +100,31 @@ def test_a_step_cut_short_after_the_journal_is_completed(begun: Engine, pilot: P
     rollout.open_wave(begun, pilot, "new", 1, **HOW)
     assert state(begun).share == 0.15
     assert kinds(begun).count("wave") == 1
+
+
+@pytest.mark.parametrize("later", [rollout.halt, rollout.resume])
+def test_a_step_cut_short_is_completed_before_any_other(
+    begun: Engine, pilot: Pilot, later: Callable[..., Live]
+) -> None:
+    """What the journal says was decided: whoever comes next, on whichever day, finds it done."""
+    known = live.current(begun, "flights")
+    assert known is not None
+    rollout.open_wave(begun, pilot, "new", 1, **HOW)
+    with begun.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM live WHERE version > {known[0]}")
+    later(begun, pilot, **HOW, reason="another day")
+    rows = sa.select(live.live.c.state).order_by(live.live.c.version)
+    with begun.connect() as connection:
+        shares = [Live.model_validate(row).share for row in connection.scalars(rows)]
+    assert shares == [0, 0, 0.15, *([0] if later is rollout.halt else [])]
+    assert journal.verify(begun) == []
+
+
+def test_what_was_settled_stays(begun: Engine, pilot: Pilot) -> None:
+    rollout.open_wave(begun, pilot, "new", 1, **HOW)
+    live.change(begun, "flights", Live(champion="old"), by="a person", reason="by hand")
+    assert rollout.settled(begun, "flights") == live.current(begun, "flights")
+    assert state(begun) == Live(champion="old"), "only a step from the newest row is still to be taken"
 
 
 def test_no_wave_is_left_out_or_invented(begun: Engine, pilot: Pilot) -> None:
@@ -127,9 +154,39 @@ def test_halting_gives_everybody_the_champion_and_may_begin_again(begun: Engine,
     halted = state(begun)
     assert (halted.share, halted.challenger) == (0.0, "new")
     assert {halted.cohort(str(subject)) for subject in range(500)} == {"champion"}
+    with pytest.raises(
+        TremplinError, match=r"stays halted \(tremplin halted it on 2013-07-01: complaints at a"
+    ):
+        rollout.open_wave(begun, pilot, "new", 1, **HOW)
+    assert state(begun) == halted, "it stays halted until somebody lets it begin again"
+    rollout.resume(begun, pilot, **HOW, reason="about another desk")
     rollout.open_wave(begun, pilot, "new", 1, **HOW)
     rollout.halt(begun, pilot, **HOW, reason="again")
-    assert kinds(begun)[-4:] == ["wave", "halt", "wave", "halt"], "a second halt is another fact"
+    assert kinds(begun)[-5:] == ["wave", "halt", "resumption", "wave", "halt"], (
+        "a second halt is another fact"
+    )
+
+
+def test_a_challenger_is_halted_before_its_first_wave_too(begun: Engine, pilot: Pilot) -> None:
+    rollout.halt(begun, pilot, **HOW, reason="not before the holidays")
+    with pytest.raises(TremplinError, match="stays halted"):
+        rollout.open_wave(begun, pilot, "new", 1, **HOW)
+    with pytest.raises(TremplinError, match="The challenger new of flights is halted"):
+        rollout.start_rollout(begun, pilot, "third", **HOW)
+    rollout.rollback(begun, pilot, "new", **HOW, reason="given up")
+    assert state(begun) == Live(champion="old")
+
+
+@pytest.mark.parametrize("step", [rollout.halt, rollout.resume])
+def test_without_a_challenger_nothing_is_halted_or_resumed(
+    engine: Engine, pilot: Pilot, step: Callable[..., Live]
+) -> None:
+    rollout.start_rollout(engine, pilot, "old", **HOW)
+    with pytest.raises(
+        TremplinError, match="No challenger of flights is on its way: its champion old answers"
+    ):
+        step(engine, pilot, **HOW, reason="?")
+    assert kinds(engine) == ["go-live"]
 
 
 def test_rolling_back_a_challenger_leaves_the_champion(begun: Engine, pilot: Pilot) -> None:
@@ -149,6 +206,8 @@ def test_rolling_back_a_champion_brings_the_one_before_back(begun: Engine, pilot
     assert state(begun) == Live(champion="old")
     rollout.rollback(begun, pilot, "new", **HOW, reason="worse in the field")
     assert state(begun) == Live(champion="old"), "a rerun does not roll back further"
+    with pytest.raises(TremplinError, match="other answers nobody of flights: its champion is old"):
+        rollout.rollback(begun, pilot, "other", **HOW, reason="?")
     with pytest.raises(TremplinError, match="old is the only release of flights there was"):
         rollout.rollback(begun, pilot, "old", **HOW, reason="?")
 

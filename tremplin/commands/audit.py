@@ -70,7 +70,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         state = now[1]
         given.console.print(f"{name}: champion", styled(state.champion, "bold"))
         if state.challenger:
-            given.console.print(f"  challenger {state.challenger} answers {state.share:.0%} of the subjects")
+            way = "is halted" if state.halted else f"answers {state.share:.0%} of the subjects"
+            given.console.print(f"  challenger {state.challenger} {way}")
         if state.previous:
             given.console.print(f"  previous {state.previous}")
     answered = f"{counts['predictions']:,} predictions, {counts['outcomes']:,} outcomes"

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from tremplin import journal
-from tremplin.commands.context import AsJson, AsOf, Key, context, print_json
+from tremplin.commands.context import AsJson, AsOf, Key, context, print_json, styled
 from tremplin.errors import TremplinError
 
 _HASH = re.compile(r"_hash$|^run_id$|^approval$|^commit$|^signature$")
@@ -51,14 +51,14 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recompute every hash of the chain, verify every signature, compare with an anchor; exit 1 if one differs.
+    """Recompute every hash of the chain, verify every signature, compare with an anchor; exit 1 if one differs or is nobody's.
 
     Example: `tremplin journal verify --anchor 2026-06.json`
     """
     from governance.anchors import against_anchor
     from governance.identity import read_signers
     from governance.keys import release_line
-    from governance.notes import unsigned
+    from governance.notes import not_enrolled, unsigned
 
     given = context(ctx)
     listed = given.settings.allowed_signers
@@ -69,20 +69,27 @@ def verify(
             f"Whose signatures they are cannot be verified: {listed} is not there. Set TREMPLIN_ALLOWED_SIGNERS."
         )
     problems = journal.verify(given.store) + unsigned(entries, signers)
-    content: dict[str, object] = {"entries": len(entries), "problems": problems}
+    unknown = not_enrolled(entries, signers)
+    content: dict[str, object] = {"entries": len(entries), "problems": problems, "not_enrolled": unknown}
     compared = "no anchor was given: a rewriting of the whole chain would not be found"
     if anchor is not None:
         release_key = release_line(given.settings.release_public_key)
         known, who, found = against_anchor(given.store, anchor, signers=signers, release_key=release_key)
         problems += found
         content["anchor"] = {"number": known.number, "anchored_at": known.anchored_at, "signed_by": who}
-        compared = f"[green]ok[/] entry {known.number} is the one that {who} anchored"
+        compared = f"ok entry {known.number} is the one that {who} anchored"
     if as_json:
         print_json(content)
     if problems:
         raise TremplinError(f"The journal was tampered with: {'; '.join(problems)}.")
+    if unknown:
+        count = "1 signature is" if len(unknown) == 1 else f"{len(unknown)} signatures are"
+        raise TremplinError(
+            f"Every entry is as it was written and signed, but {count} of keys that {listed} does not know for a person:\n"
+            + "\n".join(f"  {paragraph}" for paragraph in unknown)
+        )
     if not as_json:
-        given.console.print(f"[green]ok[/] {len(entries)} entries, each as it was written")
+        given.console.print(styled("ok", "green"), f"{len(entries)} entries, each as it was written")
         given.console.print(compared)
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tremplin import journal, live
-from tremplin.commands.context import AsJson, AsOf, Context, Key, context, print_json
+from tremplin import journal
+from tremplin.commands.context import AsJson, AsOf, Context, Key, context, print_json, styled
 from tremplin.errors import TremplinError
 
 
@@ -58,6 +58,7 @@ def snapshot_time(given: Context) -> datetime:
 
 def settled(given: Context, moment: datetime) -> journal.Entry | None:
     """The verdict on what ``run`` would make, if everything is already made: neither MLflow nor Prefect is asked."""
+    from pipelines.deployment import standing_verdict
     from pipelines.ingestion import ingested
     from pipelines.reproducing import is_reproduced
     from pipelines.withdrawal import read_withdrawn
@@ -66,21 +67,7 @@ def settled(given: Context, moment: datetime) -> journal.Entry | None:
     withdrawn = read_withdrawn(given.settings)
     if not ingested(given.pilot, given.paths, moment, withdrawn=withdrawn) or not is_reproduced(given.paths):
         return None
-    lock, now = (
-        result_hash(given.settings.root, given.pilot.name),
-        live.current(given.store, given.pilot.name),
-    )
-    verdicts = journal.entries(given.store, pilot=given.pilot.name, kind="verdict")
-    same = [entry for entry in verdicts if entry.facts["lock_hash"] == lock]
-    if not same:
-        return None
-    released = journal.entries(given.store, pilot=given.pilot.name, kind="release")
-    own = [
-        entry.facts["release"] for entry in released if entry.facts["version"] == same[-1].facts["version"]
-    ]
-    champion = now[1].champion if now else None
-    # A verdict holds as long as the champion it met is champion, or the model itself has become it.
-    return same[-1] if champion in (same[-1].facts["verdict"]["champion"], *own) else None
+    return standing_verdict(given.store, given.pilot.name, result_hash(given.settings.root, given.pilot.name))
 
 
 def approve(
@@ -116,7 +103,7 @@ def approve(
             }
         )
     else:
-        given.console.print(f"release [bold]{release.id}[/] in {release.path}")
+        given.console.print("release", styled(release.id, "bold"), f"in {release.path}")
 
 
 def monitor(
@@ -139,7 +126,7 @@ def monitor(
     if as_json:
         print_json(found)
         return
-    given.console.print(f"{window}: [bold]{found['action']}[/]")
+    given.console.print(f"{window}:", styled(found["action"], "bold"))
     for reason in found["reasons"]:
         given.console.print(f"  {reason}")
     if found["fairness"]:

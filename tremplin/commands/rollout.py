@@ -1,14 +1,17 @@
-"""``rollout``: waves, halt and rollback of what is live."""
+"""``rollout``: waves, halt, resumption and rollback of what is live."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tremplin import live
-from tremplin.commands.context import AsJson, AsOf, Context, Key, context, print_json
+from tremplin.charter import Permission
+from tremplin.commands.context import AsJson, AsOf, Context, Key, context, print_json, styled
 from tremplin.errors import TremplinError
 from tremplin.journal import Signatory
 
@@ -33,37 +36,52 @@ def next_wave(
 
     given = context(ctx)
     state = now(given)
-    if state.challenger is None:
-        raise TremplinError(
-            f"No challenger of {given.pilot.name} is on its way. `tremplin approve` starts one."
-        )
     with prefect_server.calling_flows(given.settings):
         from pipelines.flows import rolling_out
 
-        done = rolling_out(given.pilot.name, state.challenger, given.moment(as_of))
+        done = rolling_out(given.pilot.name, state.challenger or state.champion, given.moment(as_of))
     report(given, done, as_json=as_json)
 
 
 @app.command()
 def halt(ctx: typer.Context, key: Key, reason: Why, as_of: AsOf = None, as_json: AsJson = False) -> None:
-    """Everybody back to the champion, within seconds. Example: `tremplin rollout halt --key ~/.ssh/id_ed25519 --reason "…"`."""
+    """Everybody back to the champion, within seconds, until somebody who may approve resumes.
+
+    Example: `tremplin rollout halt --key ~/.ssh/id_ed25519 --reason "complaints at a desk"`
+    """
     from pipelines import rollout
 
     given = context(ctx)
-    by, signed_by = may_halt(given, key, reason)
-    state = rollout.halt(
-        given.store, given.pilot, by=by, as_of=given.moment(as_of), reason=reason, signed_by=signed_by
-    )
-    report(
-        given,
-        {"done": "halted", **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]},
-        as_json=as_json,
-    )
+    by = who_may(given, "halt", key, reason)
+    step(given, rollout.halt, by, "halted", reason=reason, as_of=as_of, as_json=as_json)
 
 
 @app.command()
-def rollback(ctx: typer.Context, key: Key, reason: Why, as_of: AsOf = None, as_json: AsJson = False) -> None:
-    """Take back the challenger, or the champion if none is on its way: model, threshold and contract together.
+def resume(ctx: typer.Context, key: Key, reason: Why, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Let a halted challenger begin again, with wave 1 at the next `rollout next`; who may approve decides.
+
+    Example: `tremplin rollout resume --key ~/.ssh/id_ed25519 --reason "the complaints were about something else"`
+    """
+    from pipelines import rollout
+
+    given = context(ctx)
+    by = who_may(given, "approve", key, reason)
+    step(given, rollout.resume, by, "resumed", reason=reason, as_of=as_of, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    ctx: typer.Context,
+    key: Key,
+    reason: Why,
+    release: Annotated[
+        str | None, typer.Argument(help="What is taken back. Default: the challenger that is on its way.")
+    ] = None,
+    *,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take back the challenger, or the champion if it is named: model, threshold and contract together.
 
     Example: `tremplin rollout rollback --key ~/.ssh/id_ed25519 --reason "too many needless calls"`
     """
@@ -71,24 +89,39 @@ def rollback(ctx: typer.Context, key: Key, reason: Why, as_of: AsOf = None, as_j
     from pipelines.flows import set_live_aliases
 
     given = context(ctx)
-    by, signed_by = may_halt(given, key, reason)
-    before = now(given)
-    taken = before.challenger or before.champion
-    state = rollout.rollback(
-        given.store,
-        given.pilot,
-        taken,
-        by=by,
-        as_of=given.moment(as_of),
-        reason=reason,
-        signed_by=signed_by,
-    )
+    by = who_may(given, "halt", key, reason)
+    state = now(given)
+    last = rollout.last_step(given.store, given.pilot.name)
+    done = "rolled back"
+    if release is None and state.challenger is None and last is not None and last.kind == "rollback":
+        release, done = str(last.facts["release"]), "nothing: what was on its way was rolled back before"
+    taken = release or state.challenger
+    if taken is None:
+        raise TremplinError(
+            f"No challenger of {given.pilot.name} is on its way. To take back its champion, name it: "
+            f"`tremplin rollout rollback {state.champion}`."
+        )
+    take = partial(rollout.rollback, release_id=taken)
+    step(given, take, by, done, reason=reason, as_of=as_of, as_json=as_json)
     set_live_aliases(given.settings, given.store, given.pilot.name)
-    report(
-        given,
-        {"done": "rolled back", **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]},
-        as_json=as_json,
-    )
+
+
+def step(
+    given: Context,
+    take: Callable[..., live.Live],
+    by: tuple[str, Signatory],
+    done: str,
+    *,
+    reason: str,
+    as_of: str | None,
+    as_json: bool,
+) -> None:
+    """Take a step in a person's name, and say what is live after it."""
+    name, signatory = by
+    moment = given.moment(as_of)
+    state = take(given.store, given.pilot, by=name, as_of=moment, reason=reason, signed_by=signatory)
+    said = {"done": done, **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]}
+    report(given, said, as_json=as_json)
 
 
 def now(given: Context) -> live.Live:
@@ -101,14 +134,14 @@ def now(given: Context) -> live.Live:
     return known[1]
 
 
-def may_halt(given: Context, key: Path, reason: str) -> tuple[str, Signatory]:
-    """Name and signature of the person whose key it is, if the charter lets them halt, and the journal take their reason."""
+def who_may(given: Context, permission: Permission, key: Path, reason: str) -> tuple[str, Signatory]:
+    """Name and signature of the person whose key it is, if the charter lets them, and the journal takes their reason."""
     from governance.identity import allowed
     from governance.notes import plain
 
     plain(reason)
     signatory = given.signatory(key)
-    return allowed(given.pilot.charter, signatory.contact, "halt", given.pilot.name).name, signatory
+    return allowed(given.pilot.charter, signatory.contact, permission, given.pilot.name).name, signatory
 
 
 def report(given: Context, done: dict[str, object], *, as_json: bool) -> None:
@@ -116,6 +149,7 @@ def report(given: Context, done: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    given.console.print(f"[bold]{done['done']}[/]" + (f", wave {done['wave']}" if "wave" in done else ""))
+    wave = f", wave {done['wave']}" if "wave" in done else ""
+    given.console.print(styled(str(done["done"]), "bold"), wave, sep="")
     for reason in done.get("reasons", []):  # type: ignore[attr-defined]
         given.console.print(f"  {reason}")

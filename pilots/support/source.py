@@ -18,13 +18,11 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache
 from hashlib import blake2b
-from pathlib import Path
-from sysconfig import get_path
 
 import numpy as np
 import pandas as pd
 
-from tremplin.api import TremplinError
+from tremplin.api import TremplinError, package_files
 
 TIMEZONE = "America/New_York"
 KEY = b"tremplin support"  # of the hash; with another one every household has another day and another name
@@ -55,8 +53,7 @@ ORIGINS = {
     "other": ["8"],
     "two_or_more": ["9"],
 }
-FILES = ["employment_MA_reference.pq", "employment_MA_analysis.pq"]
-LABELS = "employment_MA_analysis_target.pq"
+FILES = [f"datasets/data/employment_MA_{part}.pq" for part in ("reference", "analysis", "analysis_target")]
 USED = ["id", "year", "AGEP", "SCHL", "RELP", "MIL", "SEX", "RAC1P", "DIS", "NATIVITY"]
 COLUMNS = [
     "resident", "contact_day", "household", "age", "education", "household_part", "household_size", "small_children",
@@ -69,6 +66,7 @@ def fetch(start: datetime, end: datetime, known_at: datetime | None = None) -> p
 
     ``known_at``: made of what was known at that moment alone. A household's members share its day, so none is missed.
     """
+    package_files("nannyml", *FILES)  # read once in a process, and noted in every snapshot
     people = answers()
     people = people[people["contact_day"].between(start, end, inclusive="left")]
     if known_at:
@@ -121,15 +119,13 @@ def answers() -> pd.DataFrame:
 
 def _raw() -> pd.DataFrame:
     """The survey's own columns in the survey's own order; codes are text."""
-    folder = Path(get_path("purelib")) / "nannyml" / "datasets" / "data"
-    if not folder.is_dir():
-        raise TremplinError(f"The data package nannyml is not in {folder.parents[2]}. Run `make setup`.")
+    paths = package_files("nannyml", *FILES)
     try:
-        first, later = (pd.read_parquet(folder / name) for name in FILES)
-        later = later.merge(pd.read_parquet(folder / LABELS), on="id", validate="one_to_one")
+        first, later, labels = (pd.read_parquet(path) for path in paths)
+        later = later.merge(labels, on="id", validate="one_to_one")
     except (OSError, ValueError) as error:
         raise TremplinError(
-            f"The survey in {folder} cannot be read: {error}. Install the data again with `make setup`."
+            f"The survey in {paths[0].parent} cannot be read: {error}. Install the data again with `make setup`."
         ) from error
     people = pd.concat([first[[*USED, "employed"]], later[[*USED, "employed"]]], ignore_index=True)
     codes = [name for name in USED if name not in ("id", "year", "AGEP")]

@@ -55,6 +55,7 @@ def write_run(
     metrics = [Metric(key, value, 0, 0) for key, value in measurements(pilot, paths).items()]
     client.log_batch(run_id, metrics=metrics, params=params)
     files = {paths.root / "dvc.lock": "", pilot.folder / "pilot.yaml": "", pilot.folder / "contract.yaml": ""}
+    files[paths.snapshot_facts] = "data"  # source, window, rows and hash of the snapshot
     files |= dict.fromkeys(sorted(paths.reports.glob("*.json")), "reports")
     files |= dict.fromkeys(sorted((paths.reports / "plots").rglob("*.png")), "plots")
     for path, folder in files.items():

@@ -73,9 +73,10 @@ def original(honest_result: Result, empty_mlflow: Path, tmp_path_factory: pytest
         json.loads(paths.report(number, name).read_text("utf-8"))
         for number, name in ((4, "modeling"), (5, "evaluation"))
     )
+    snapshot = json.loads(paths.snapshot_facts.read_text("utf-8"))
     card = model_card(
-        pilot, version=recorded.model_version, commit=recorded.commit, as_of=AS_OF, modeling=modeling, evaluation=evaluation,
-        verdict=facts(verdict), approval=approval,
+        pilot, version=recorded.model_version, commit=recorded.commit, as_of=AS_OF, snapshot=snapshot, modeling=modeling,
+        evaluation=evaluation, verdict=facts(verdict), approval=approval,
     )  # fmt: skip
     release = make_release(
         pilot, paths, settings, engine,
@@ -115,6 +116,8 @@ def test_an_answer_is_followed_to_its_rows_code_and_person(original: Served) -> 
     values = {link.name: link.value for link in found.links}
     manifest = original.release.manifest
     assert values["data"] == manifest.data_hash
+    told = next(link.detail for link in found.links if link.name == "data")
+    assert "rows from 2013-05-01 to 2013-07-01, read from" in told
     assert values["commit"] == manifest.commit
     assert values["approval"] == "Camille Laurent, product owner (stand-in of the demo)"
     assert values["outcome"] == "not known"

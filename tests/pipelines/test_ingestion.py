@@ -228,3 +228,24 @@ def test_a_source_that_does_not_answer_may_be_asked_again(place: Town) -> None:
             ingest(load_pilot("lamps", place.root), place.paths, AS_OF)
         assert isinstance(refused.value, SourceAway) is again
         assert _worth_retrying(None, None, Failed(data=refused.value)) is again
+
+
+def test_a_delivery_with_a_column_emptier_or_fuller_than_agreed_is_refused_with_the_reason(
+    place: Town,
+) -> None:
+    contract = place.csv.with_name("contract.yaml")
+    rule = "{metric: nullValues, mustBeBetween: [5, 15], unit: percent, description: One lamp in ten has no meter}"
+    text = contract.read_text("utf-8")
+    contract.write_text(
+        text.replace("{minimum: 100, maximum: 300},", f"{{minimum: 100, maximum: 300}}, quality: [{rule}],")
+    )
+    kept = ingest(place.pilot, place.paths, AS_OF)
+    rows = lamps()
+    for values in (rows["voltage"].mask(rows.index % 5 == 0), rows["voltage"].fillna(230)):
+        place.write(rows.assign(voltage=values))
+        later = AS_OF + timedelta(hours=1)
+        with pytest.raises(ContractBreach, match="not as complete as the contract 'Lamps' says") as refused:
+            ingest(place.pilot, place.paths, later)
+        assert f"voltage: missing values in {values.isna().sum():,}"[:28] in str(refused.value)
+        assert "The contract allows 5 % to 15 %: One lamp in ten has no meter." in str(refused.value)
+        assert read_facts(place.paths) == kept

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.tremplin.conftest import ROOT, Edit
+from tremplin import strict_yaml
 from tremplin.contract import Contract, Role, contract_hash, load_contract
 from tremplin.errors import ConfigurationError
 
@@ -267,3 +269,48 @@ def test_every_pilots_contract_is_a_document_of_the_open_data_contract_standard(
     ours = load_contract(path)
     assert standard.schema_ is not None
     assert [column.name for column in standard.schema_[0].properties or []] == [c.name for c in ours.columns]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "pilots").glob("*/contract.yaml")), ids=str
+)
+def test_every_pilots_contract_keeps_the_schema_of_the_standard(path: Path) -> None:
+    import jsonschema
+    import open_data_contract_standard as standard
+
+    schema = json.loads((Path(standard.__file__).parent / "schema.json").read_text("utf-8"))
+    content, _ = strict_yaml.read(path)
+    assert list(jsonschema.validators.validator_for(schema)(schema).iter_errors(content)) == []
+
+
+RULE = "        quality:\n          - metric: nullValues\n            mustBeLessThan: 10\n            unit: percent\n"
+SHARES = "            value: {EWR: 0.359, JFK: 0.330, LGA: 0.311}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (RULE, RULE.replace("mustBeLessThan: 10", "mustBeLessThan: 101"), "less than or equal to 100"),
+        (RULE, RULE.replace("            mustBeLessThan: 10\n", ""), "write one of `mustBeLessThan` and `mustBeBetween`"),
+        (RULE, RULE.replace("mustBeLessThan: 10", "mustBeBetween: [10, 5]"), "must grow"),
+        (RULE, RULE.replace("nullValues", "rowCount"), "got 'rowCount'"),
+        (RULE, RULE.replace("percent", "rows"), "got 'rows'"),
+        (SHARES, SHARES.replace("0.359", "0.5"), "add up to 1.141, not to 1"),
+        (SHARES, SHARES.replace("LGA", "BOS"), "origin has no group BOS: its `population` names EWR, JFK, LGA"),
+        (SHARES, "            value: a third each\n", "`population` is the share of each group"),
+        ("description: All 336,776", "# All 336,776", "declares a `population` without its source"),
+        ("check: outliers", "check: oddities", "oddities"),
+        ("engine: tremplin", "engine: soda", "got 'soda'"),
+    ],
+)  # fmt: skip
+def test_rules_of_quality_and_populations_that_mean_nothing_are_refused(
+    root: Path, old: str, new: str, said: str
+) -> None:
+    path = root / "pilots" / "flights" / CONTRACT
+    path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
+    assert said in refusal(root)
+
+
+def test_a_rule_is_there_once(root: Path, edit: Edit) -> None:
+    edit(CONTRACT, "check: representativeness, mustBeLessThan: 0.1", "check: outliers, mustBeLessThan: 3")
+    assert "there are two rules of outliers" in refusal(root)

@@ -67,6 +67,7 @@ def approve_and_release(
         version=version,
         commit=recorded.commit,
         as_of=verdict.as_of,
+        snapshot=json.loads(paths.snapshot_facts.read_text("utf-8")),
         modeling=json.loads(paths.report(4, "modeling").read_text("utf-8")),
         evaluation=json.loads(paths.report(5, "evaluation").read_text("utf-8")),
         verdict=said.facts["verdict"],

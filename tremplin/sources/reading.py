@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 class Origin:
     """Where rows came from: a line of ``snapshot.json``."""
 
-    kind: Literal["sql", "files", "rest"]
+    kind: Literal["sql", "files", "rest", "package"]
     address: str  # without credentials
-    rows: int
-    sha256: str  # of the rows as they were delivered, typed, before the pilot's code touched them
+    rows: int | None  # None: of files that the pilot's own code reads
+    sha256: str  # of the rows as they were delivered, typed, before the pilot's code touched them; of files, of their hashes
     evidence: dict[
         str, Any
     ]  # what the source itself says: the query, sizes and ETags of files, pages and declared total

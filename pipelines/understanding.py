@@ -8,6 +8,7 @@ Evidence: ``2-understanding.json``, ``plots/understanding/``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from pipelines.draws import mean_estimate, wilson
 from pipelines.stages import read_table, run, write_json
 from tremplin.comparison import auc, days_of
 from tremplin.contract import Column, Contract
+from tremplin.groups import grouping
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
 from tremplin.target import Task
@@ -28,8 +30,15 @@ QUANTILES = 50  # bins of a number when it is measured alone
 COMMON = 20  # values of a category that are listed
 
 
-def understand(rows: pd.DataFrame, contract: Contract, *, timezone: str, confidence: float) -> dict[str, Any]:
-    """Measure a snapshot (all columns of the contract, one row or more)."""
+def understand(
+    rows: pd.DataFrame,
+    contract: Contract,
+    *,
+    timezone: str,
+    confidence: float,
+    segments: Sequence[Sequence[str]] = (),
+) -> dict[str, Any]:
+    """Measure a snapshot (all columns of the contract, one row or more); labels also by ``segments``, columns each."""
     time, target = rows[contract.time], rows[contract.target]
     labelled = rows[target.notna()]
     lag = (labelled[contract.label_time] - labelled[contract.time]).max()
@@ -53,6 +62,10 @@ def understand(rows: pd.DataFrame, contract: Contract, *, timezone: str, confide
         ),
         "by_month": groups(target, never, months),
         "by_site": groups(target, never, sites),
+        "by_segment": {
+            ", ".join(names): groups(target, never, _named(rows, [contract.column(name) for name in names]))
+            for names in segments
+        },
         "by_site_and_month": {
             str(site): groups(target[part], never[part], months[part])
             for site, part in rows.groupby(sites).groups.items()
@@ -60,6 +73,14 @@ def understand(rows: pd.DataFrame, contract: Contract, *, timezone: str, confide
         "columns": {column.name: _column(rows[column.name], column) for column in contract.columns},
         "feature_auc": feature_auc(labelled, contract, timezone=timezone),
     }
+
+
+def _named(rows: pd.DataFrame, columns: list[Column]) -> pd.Series:
+    """The group of each row, by name."""
+    cut = grouping(rows, columns)
+    return (
+        pd.Series([", ".join(name) for name in cut.names], dtype="str").iloc[cut.codes].set_axis(rows.index)
+    )
 
 
 def feature_auc(labelled: pd.DataFrame, contract: Contract, *, timezone: str) -> dict[str, float | None]:
@@ -155,7 +176,11 @@ def stage(pilot: Pilot, paths: Paths) -> None:
 
     rows = read_table(paths.snapshot)
     evidence = understand(
-        rows, pilot.contract, timezone=pilot.file.data.timezone, confidence=pilot.file.gate.confidence
+        rows,
+        pilot.contract,
+        timezone=pilot.file.data.timezone,
+        confidence=pilot.file.gate.confidence,
+        segments=pilot.file.gate.coverage.segments,
     )
     write_json(paths.report(2, "understanding"), evidence)
     target_by_month(evidence["by_site_and_month"], pilot.contract, paths.reports / "plots" / "understanding")

@@ -105,3 +105,19 @@ def test_a_snapshot_without_a_label_is_described_all_the_same(rows: pd.DataFrame
     assert found["labelled"] == 0
     assert found["newest_labelled"] is None
     assert set(found["feature_auc"].values()) == {None}
+
+
+def test_who_never_gets_a_label_is_measured_by_segment(rows: pd.DataFrame) -> None:
+    gone = (
+        (rows["kind"] == "sodium")
+        & (rows.index % 4 == 0)
+        & (rows["morning"] < rows["morning"].max() - pd.Timedelta(days=3))
+    )
+    dark = rows.assign(failed=rows["failed"].mask(gone), failed_known_at=rows["failed_known_at"].mask(gone))
+    found = understand(dark, CONTRACT, timezone=ZONE, confidence=0.95, segments=[["kind"]])["by_segment"][
+        "kind"
+    ]
+    assert set(found) == {"led", "sodium", "(missing)"}
+    assert found["sodium"]["never_labelled_share"] > 0.2
+    assert found["led"]["never_labelled_share"] < 0.05
+    assert sum(group["rows"] for group in found.values()) == len(rows)

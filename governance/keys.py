@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 import subprocess
 import tempfile
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from governance.signatures import KIND, NAMESPACE, line_of, pair, raw_of, sign, take
+from tremplin.draft import write_private
 from tremplin.errors import TremplinError
 
 KEY_MAGIC = b"openssh-key-v1\0"
@@ -70,8 +70,7 @@ def make_key(path: Path) -> Path:
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
         )
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(private)
+        write_private(path, private)  # last: where it is, the pair is whole
     return public
 
 

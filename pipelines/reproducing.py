@@ -11,13 +11,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipelines.mending import keep_lock, mend
 from tremplin.errors import TremplinError
 from tremplin.paths import Paths
 
 
 def is_reproduced(paths: Paths) -> bool:
     """Whether every stage of the pilot, and its snapshot, are as ``dvc.lock`` says: nothing is to be done."""
-    if not (paths.root / "dvc.lock").exists() or not paths.snapshot.exists():
+    mend(paths)
+    tracked = paths.snapshot.with_name(paths.snapshot.name + ".dvc")
+    if not all(path.exists() for path in (paths.root / "dvc.lock", paths.snapshot, tracked)):
         return False
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -43,6 +46,7 @@ def reproduce(paths: Paths) -> None:
         TremplinError: a stage failed; what it said is on the console, nothing that was there before is lost.
     """
     _dvc(paths, "repro", "--quiet", "--glob", _stages(paths))
+    keep_lock(paths)
 
 
 def reproduce_all(paths: Paths) -> None:
@@ -71,6 +75,7 @@ def _stages(paths: Paths) -> str:
 
 def _dvc(paths: Paths, *arguments: str) -> None:
     """Run DVC in a process of its own: it changes signal handlers and working folders."""
+    mend(paths)
     environment = (
         os.environ
         | {

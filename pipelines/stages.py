@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tremplin.draft import draft_of
 from tremplin.errors import TremplinError
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot, load_pilot
@@ -64,7 +64,7 @@ def plain(value: Any) -> Any:
 def write_whole(path: Path, content: bytes) -> None:
     """The file appears whole or not at all; what was there before stays until then."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = draft_of(path)
     try:
         draft.write_bytes(content)
         draft.replace(path)

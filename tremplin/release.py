@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import ValidationError, model_validator
 
 from tremplin.contract import Strict
+from tremplin.draft import draft_of, write_private
 from tremplin.errors import ReleaseRefused, TremplinError
 from tremplin.target import Task
 
@@ -90,7 +90,7 @@ def write_release(root: Path, files: Mapping[str, Path], manifest: Manifest, sig
     identity = hashlib.sha256(content).hexdigest()[:16]
     final = root / identity
     if not final.exists():
-        draft = root / f".{identity}.{os.getpid()}"
+        draft = draft_of(final)
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         for name, path in files.items():
@@ -150,12 +150,13 @@ def make_keys(private: Path, public: Path) -> None:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
     )
-    with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
+    # Last: where the private key is, the pair is whole.
+    write_private(
+        private,
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+    )
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def finished_run(client: MlflowClient, pilot: str, found: str) -> str | None:
-    """The finished run of the result ``found``. One that was interrupted is marked failed, and another takes its place."""
+    """The finished run of the result ``found``. One that was cut short is deleted, with its models: another takes its place."""
     experiment = client.get_experiment_by_name(pilot)
     if experiment is None:
         return None
@@ -27,8 +27,11 @@ def finished_run(client: MlflowClient, pilot: str, found: str) -> str | None:
     for run in client.search_runs([experiment.experiment_id], f"tags.`{RESULT}` = '{found}'"):
         if run.info.status == "FINISHED":
             finished = str(run.info.run_id)
-        elif run.info.status == "RUNNING":
-            client.set_terminated(run.info.run_id, status="FAILED")
+        else:
+            of_run = f"source_run_id = '{run.info.run_id}'"
+            for model in client.search_logged_models([experiment.experiment_id], of_run):
+                client.delete_logged_model(model.model_id)
+            client.delete_run(run.info.run_id)  # as MLflow deletes: `mlflow gc` frees the space
     return finished
 
 

@@ -219,14 +219,14 @@ def test_a_recording_cut_short_before_the_alias_is_completed(
     assert client.get_model_version("flights", str(recorded.model_version)).aliases == ["challenger"]
 
 
-def test_a_run_cut_short_is_marked_failed_and_replaced(result: Result, client: MlflowClient) -> None:
+def test_a_run_cut_short_is_deleted_and_replaced(result: Result, client: MlflowClient) -> None:
     experiment = client.create_experiment("flights", artifact_location=(result.root / "artifacts").as_uri())
     begun = client.create_run(experiment, tags={"tremplin.result": result_hash(result.root, "flights")})
     recorded = recorded_of(result)
     assert recorded.created
     assert recorded.run_id != begun.info.run_id
-    assert client.get_run(begun.info.run_id).info.status == "FAILED"
-    assert sorted(runs(client)) == ["FAILED", "FINISHED"]
+    assert client.get_run(begun.info.run_id).info.lifecycle_stage == "deleted"
+    assert runs(client) == ["FINISHED"]
 
 
 def test_files_that_are_not_those_of_the_lock_are_not_recorded(result: Result) -> None:

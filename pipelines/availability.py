@@ -28,9 +28,9 @@ from tremplin.errors import TremplinError
 from tremplin.pilot import Pilot
 
 METADATA = "tremplin.availability"  # key of the Parquet file's metadata
-SPREAD, NEWEST = 20, 10  # moments of the whole window, and more of its newest month
+SPREAD, NEWEST = 16, 8  # moments of the whole window, and more of its newest month
 MONTH = timedelta(days=30)
-EARLIER, REACHED = timedelta(days=1), 5  # how much earlier a second cut is, which shows what a cut reaches
+EARLIER, REACHED = timedelta(days=1), 4  # how much earlier a second cut is, which shows what a cut reaches
 EXAMPLES = 3
 INSTANT = timedelta(seconds=1)  # a window that holds one moment, for any clock that a source may keep
 # Sums over another window round otherwise: relative to the value, and to the largest of its column.

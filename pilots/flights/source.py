@@ -176,12 +176,14 @@ def _weather(rows: pd.DataFrame, decided: pd.Series, weather: pd.DataFrame) -> p
 def _delays(rows: pd.DataFrame, decided: pd.Series, flights: pd.DataFrame) -> pd.DataFrame:
     """Delays at the origin as seen from the decision: only of flights that had already left."""
     flights = flights[["origin", "carrier", "scheduled", "dep_delay"]].assign(departed=_departed(flights))
+    left = flights.dropna(subset="departed").sort_values("departed")
     parts = []
     for origin, asked in decided.groupby(rows["origin"]):
-        local = flights[flights["origin"] == origin]
+        local = left[left["origin"] == origin]
         delay, late_share = _recent(local, asked, RECENT)
+        due = flights[flights["origin"] == origin]
         part = pd.DataFrame(
-            {"recent_delay": delay, "recent_late_share": late_share, "overdue": _overdue(local, asked)},
+            {"recent_delay": delay, "recent_late_share": late_share, "overdue": _overdue(due, asked)},
             index=asked.index,
         )
         by_desk = [
@@ -194,9 +196,11 @@ def _delays(rows: pd.DataFrame, decided: pd.Series, flights: pd.DataFrame) -> pd
     return pd.concat(parts).loc[rows.index] if parts else pd.DataFrame(columns=names, dtype="float64")
 
 
-def _recent(flights: pd.DataFrame, asked: pd.Series, span: pd.Timedelta) -> tuple[np.ndarray, np.ndarray]:
-    """Mean delay (minutes) and late share of the flights that left in ``(asked - span, asked]``; NaN where none did."""
-    left = flights.dropna(subset="departed").sort_values("departed")
+def _recent(left: pd.DataFrame, asked: pd.Series, span: pd.Timedelta) -> tuple[np.ndarray, np.ndarray]:
+    """Mean delay (minutes) and late share of the flights that left in ``(asked - span, asked]``; NaN where none did.
+
+    ``left``: flights in the order in which they left.
+    """
     times, delays = _clock(left["departed"]), left["dep_delay"].to_numpy("float64")
     until, since = (np.searchsorted(times, _clock(moment), side="right") for moment in (asked, asked - span))
     count = until - since

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Cli
+from tests.people import People
 from tests.pipelines.lamp_town import Town
 from tests.tremplin_cli import AS_OF, begun, copy_of, tremplin
 from tremplin import journal
 from tremplin.settings import load_settings
 from tremplin.store import open_store
+from tremplin.tracking import tracking
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lamps")]
 
@@ -64,6 +66,8 @@ def test_a_version_comes_again_from_its_commit_although_the_code_has_moved_on(
     assert again.read_bytes() == (committed.paths.model / "model.onnx").read_bytes()
     entries = journal.entries(open_store(load_settings(root=committed.root)), kind="reproduction")
     assert [entry.facts["same"] for entry in entries] == [True]
+    client = tracking(load_settings(root=committed.root))
+    assert client.get_model_version("lamps", "1").tags["tremplin.reproduced"] == "same"
 
 
 def test_nothing_of_the_first_training_helps(committed: Town, cli: Cli, tmp_path: Path) -> None:
@@ -115,3 +119,23 @@ def test_a_model_that_hangs_on_something_unwritten_is_found(
     assert again.returncode == 1
     assert "did not come out the same" in again.stderr
     assert "models/lamps" in again.stderr
+
+
+def test_a_first_model_with_a_seed_of_the_clock_is_blocked_with_the_files_that_differ_in_one_verdict(
+    lamp_run: Town, cli: Cli, people: People, empty_mlflow: Path, tmp_path: Path
+) -> None:
+    town = begun(lamp_run, tmp_path / "checkout", empty_mlflow)
+    model = town.root / "pilots" / "lamps" / "model.py"
+    clock = "\n\ndef clock() -> float:\n    import time\n\n    return time.time_ns() % 1000 / 1000 + 0.5\n"
+    model.write_text(model.read_text().replace("C=C", "C=C * clock()") + clock)
+    for _run in range(2):
+        done = tremplin(town.root, "--pilot", "lamps", "run", "--as-of", AS_OF)
+        assert done.returncode == 0, done.stdout + done.stderr
+    (verdict,) = journal.entries(open_store(load_settings(root=town.root)))
+    assert verdict.facts["blocked_by"] == ["reproducibility"]
+    check = next(c for c in verdict.facts["verdict"]["checks"] if c["id"] == "reproducibility")
+    assert "models/lamps/model.onnx, models/lamps/pipeline.pkl" in check["evidence"]
+    key = str(people.key("Camille Laurent"))
+    answer = cli(town.root, "--pilot", "lamps", "approve", "1", "--key", key, "--as-of", AS_OF)
+    assert answer.code == 1
+    assert "blocked by the gate (reproducibility)" in answer.err

@@ -168,6 +168,30 @@ def test_a_blocked_model_cannot_be_approved_by_anybody(desk: Desk) -> None:
     assert journal.entries(desk.engine) == []
 
 
+def test_a_model_that_did_not_come_again_is_approved_by_nobody_until_it_does(desk: Desk) -> None:
+    def made_again(version: int, number: int, differing: list[str]) -> None:
+        facts = {"version": version, "same": not differing, "differing": differing}
+        journal.append(
+            desk.engine,
+            "reproduction",
+            identity=str(number),
+            pilot="flights",
+            by="tremplin",
+            as_of=AS_OF,
+            facts=facts,
+        )
+
+    made_again(2, 1, ["models/flights"])  # another version's
+    assert desk.approve().kind == "approval"
+    made_again(3, 2, ["models/flights", "reports/flights/4-modeling.json"])
+    with pytest.raises(
+        TremplinError, match=r"when it was made again on 2013-07-01: models/flights, reports/flights/4-mod"
+    ):
+        desk.approve()
+    made_again(3, 3, [])
+    assert desk.approve().kind == "approval"
+
+
 def test_a_verdict_that_was_changed_or_is_of_another_model_is_refused(desk: Desk) -> None:
     with pytest.raises(TremplinError, match="The verdict is not the one of its hash"):
         desk.approve(verdict_hash="0" * 64)

@@ -72,9 +72,9 @@ def test_an_honest_source_makes_the_same_rows_and_the_cut_reaches_all_its_histor
         ('raw["minute"] / 60)', 'raw["minute"] / 60 + raw["dep_delay"].fillna(0) / 60)', {"departure_hour"}),
         # Delays of flights that were due before the decision, gone or not.
         (
-            'left = flights.dropna(subset="departed").sort_values("departed")\n    times, delays = _clock(left["departed"])',
-            'left = flights.dropna(subset="departed").sort_values("scheduled")\n    times, delays = _clock(left["scheduled"])',
-            {"recent_delay", "recent_late_share", "carrier_recent_delay"},
+            'assign(departed=_departed(flights))\n',
+            'assign(departed=flights["scheduled"].where(flights["dep_delay"].notna()))\n',
+            {"recent_delay", "recent_late_share", "carrier_recent_delay", "overdue"},
         ),
         # The weather an hour after departure.
         (

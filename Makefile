@@ -7,8 +7,9 @@ WORKSPACE ?= $(if $(wildcard .tremplin/demo/pilots),demo,.)
 PYTHON ?=
 BIN := .venv/bin
 # Tests that train many models: beside `make test`, so that it stays short.
-GATES := $(wildcard tests/pipelines/test_gate_*.py) tests/pipelines/test_judging.py tests/monitoring/test_backtest.py \
-	tests/commands/test_waves.py tests/commands/test_reproduce.py tests/commands/test_new.py tests/commands/test_amounts.py
+GATES := tests/gates/test_whole.py $(wildcard tests/pipelines/test_gate_*.py) tests/pipelines/test_judging.py \
+	tests/monitoring/test_backtest.py tests/commands/test_waves.py tests/commands/test_reproduce.py tests/commands/test_new.py \
+	tests/commands/test_amounts.py
 CODE := tremplin pipelines serving monitoring governance
 
 .DEFAULT_GOAL := help
@@ -31,7 +32,7 @@ test: setup ## all tests but those of the targets test-*
 		--ignore=tests/pipeline/test_demo_of_support.py tests
 
 test-gates: setup ## each bad model, each honest one, waves and backtest on real data; then the branch coverage of both
-	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-append --cov-report=term-missing:skip-covered $(GATES)
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-append --cov-report=term-missing:skip-covered tests/gates/test_quick.py $(GATES)
 
 test-support: setup ## the demo of support beside that of flights, in one world (about three minutes)
 	$(BIN)/pytest -p no:cacheprovider --no-cov tests/pipeline/test_demo_of_support.py

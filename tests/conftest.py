@@ -19,6 +19,7 @@ from sqlalchemy.engine import Engine
 from tests.people import People, make_people
 from tests.pipelines.lamp_town import Town
 from tests.postgres import postgres
+from tests.residents import make_residents
 from tests.results import ROOT, Result, make_result
 from tests.tremplin_cli import AS_OF, lamp_checkout, tremplin
 from tremplin.pilot import Pilot, load_pilot
@@ -224,6 +225,12 @@ def serve(settings: Settings) -> Iterator[Callable[..., Served]]:
 def honest_result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """A small real result, as `dvc repro` leaves it; tests spoil copies of it (``honest_result.copy(tmp_path)``)."""
     return make_result(tmp_path_factory.mktemp("result"))
+
+
+@pytest.fixture(scope="session")
+def residents_result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The same of the pilot support."""
+    return make_residents(tmp_path_factory.mktemp("residents"))
 
 
 @pytest.fixture(scope="session")

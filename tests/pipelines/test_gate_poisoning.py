@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.gate import gate
 from pipelines.gate.checks.poisoning import poisoning
 from pipelines.gate.gathering import gather
 from pipelines.gate.material import Material
 from pipelines.stages import typed
 from pipelines.verdict import Check
-from tests.results import AS_OF, ROOT, Result, made_again
+from tests.results import AS_OF, ROOT, Result
 from tremplin.pilot import Pilot, load_pilot
 
 YEAR = pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp("2013-12-01", tz="UTC")
@@ -109,20 +107,6 @@ def test_one_row_injected_many_times_with_one_label_is_found(honest: Material, y
     found = judged(honest, pd.concat([rows, copies], ignore_index=True))
     assert not found.passed
     assert "61 near-identical rows, 98% with one label" in found.evidence
-
-
-def test_the_gate_is_blocked_by_it(honest_result: Result, tmp_path: Path) -> None:
-    """A third of six weeks' departures: 5 % of Newark's labels, in one stretch."""
-    result = honest_result.copy(tmp_path / "copy")
-    rows = result.part("train")
-    own = of(rows, "EWR")
-    result.replace("train", flipped(rows, own[len(own) // 2 :][: len(own) // 20]))
-    verdict = gate(
-        result.pilot, result.paths, champion=None, as_of=AS_OF, settings=result.settings, remade=made_again
-    )
-    assert "poisoning" in verdict.blocked_by
-    said = next(check.evidence for check in verdict.checks if check.id == "poisoning")
-    assert "origin=EWR in the week from" in said
 
 
 @pytest.mark.parametrize("ends", [2017, 2018])

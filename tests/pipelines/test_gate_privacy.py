@@ -8,8 +8,6 @@ import pytest
 
 from tests.results import BOOSTED, Result, judged, line
 
-BY_HEART = {"trees": 60, "learning_rate": 0.2, "leaves": 500, "rows_per_leaf": 1}
-
 
 @pytest.fixture
 def result(honest_result: Result, tmp_path: Path) -> Result:
@@ -23,15 +21,6 @@ def personal(result: Result) -> None:
         "legal_basis": "a task in the public interest",
     }
     result.edit(charter={"gdpr": gdpr})
-
-
-def test_a_model_that_learned_its_rows_by_heart_is_blocked(result: Result) -> None:
-    result.recast(boosted=BY_HEART)
-    verdict = judged(result)
-    assert "membership" in verdict.blocked_by
-    check = line(verdict, "membership")
-    assert check.value is not None
-    assert check.value > 0.6
 
 
 def test_another_season_is_not_taken_for_members(honest_result: Result) -> None:

@@ -19,15 +19,6 @@ def result(honest_result: Result, tmp_path: Path) -> Result:
     return honest_result.copy(tmp_path / "copy")
 
 
-def test_an_overfitted_model_is_blocked_by_what_more_data_would_bring(result: Result) -> None:
-    result.recast(boosted={"trees": 100, "learning_rate": 0.1, "leaves": 127, "rows_per_leaf": 5})
-    verdict = judged(result)
-    assert "learning-curve" in verdict.blocked_by
-    assert "baseline" not in verdict.blocked_by, (
-        "it is better than the baseline, and that is how it would slip through"
-    )
-
-
 def test_a_second_model_on_the_same_days_must_be_surer(honest_result: Result, result: Result) -> None:
     first = line(judged(honest_result), "baseline")
     assert first.interval is not None

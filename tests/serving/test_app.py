@@ -58,6 +58,11 @@ def test_openapi_is_the_contract(champion: Release, ask: Ask, rows: list[dict[st
     assert not validator.is_valid({**rows[0], "origin": "CDG"})
     assert not validator.is_valid({**rows[0], "temp": 999})
     assert document["components"]["schemas"]["Row"]["properties"]["temp"]["unit"] == "degree Fahrenheit"
+    said = {**document["components"]["schemas"]["Prediction"], "components": document["components"]}
+    answer = ask("POST", "/predict", json=rows[0]).json()
+    Draft202012Validator(said).validate(answer)
+    assert not Draft202012Validator(said).is_valid({**answer, "score": 1.2})
+    assert set(said["required"]) == set(answer)
 
 
 def test_the_docs_load_nothing_from_elsewhere(champion: Release, ask: Ask) -> None:

@@ -58,11 +58,17 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(table=tables(), file=st.sampled_from(["table.csv", "table.parquet"]))
-def test_what_is_inferred_accepts_every_row_of_the_very_table(table: pd.DataFrame, file: str) -> None:
+@given(
+    table=tables(),
+    file=st.sampled_from(["table.csv", "table.parquet"]),
+    target=st.sampled_from(["late", "weight"]),
+)
+def test_what_is_inferred_accepts_every_row_of_the_very_table(
+    table: pd.DataFrame, file: str, target: str
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         there = world(Path(folder) / "checkout")
-        made = there.new(table, file=file, target="late")
+        made = there.new(table, file=file, target=target)
         pilot, rows = there.pilot(), there.rows()
         checked = check_rows(rows, pilot.contract)
         assert checked.breaches == []

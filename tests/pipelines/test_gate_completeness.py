@@ -12,6 +12,8 @@ import pytest
 from pipelines.gate.checks.completeness import completeness
 from tests.pipelines.delivered import at, delivered
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("delivered")]  # they share what the sources gave
+
 FLIGHTS = "flights", "2013-01-01", "2013-07-01"
 SUPPORT = "support", "2016-01-01", "2017-01-01"
 Write = Callable[[pd.Series], Any]

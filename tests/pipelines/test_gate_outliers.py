@@ -9,6 +9,8 @@ from pipelines.gate.checks.outliers import outliers
 from tests.pipelines.delivered import at, delivered
 from tests.pipelines.test_gate_completeness import FLIGHTS, SUPPORT, Write, written
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("delivered")]  # they share what the sources gave
+
 
 def celsius(values: pd.Series) -> pd.Series:
     return (values - 32) / 1.8

@@ -15,6 +15,8 @@ from tests.results import ROOT
 from tremplin.contract import Contract
 from tremplin.pilot import load_pilot
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("delivered")]  # they share what the sources gave
+
 
 @pytest.mark.parametrize(
     "window",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from monitoring.decision import decide
 from monitoring.evidence import Measure, PerformanceEvidence, WindowEvidence
 from monitoring.performance import ByDay, draws
 from monitoring.playing import NO_DRIFT
-from tremplin.comparison import Floats, areas
+from tremplin.comparison import Bootstrap, Floats, areas
 from tremplin.pilot import Pilot
 
 DAYS, RUN = 30, 7
@@ -60,7 +61,7 @@ class Replicates:
     def _drawn_promise(self, days: ByDay, generator: np.random.Generator) -> Promise:
         count, how = len(days.rows), draws(self.pilot)
         places = np.eye(count)[drawn_days(count, generator, days=count)]
-        found = days.measures(np.vstack([places.sum(axis=0), how.weights(count) @ places]), how)
+        found = days.measures(np.vstack([places.sum(axis=0), _resamples(how, count) @ places]), how)
         return {found.task.ranking: found.ranking, "observed_expected": found.calibration_ratio}
 
     def _alarm(
@@ -87,7 +88,7 @@ class Replicates:
             why_not = "its values are within their limits, so no bound could make the window a worse one"
         measured = None
         if why_not is None:
-            measured = days.measures(np.vstack([itself, how.weights(len(drawn)) @ places]), how)
+            measured = days.measures(np.vstack([itself, _resamples(how, len(drawn)) @ places]), how)
         end = BEGIN + timedelta(days=DAYS * (number + 1))
         return WindowEvidence(
             pilot=self.pilot.name,
@@ -117,6 +118,12 @@ class Replicates:
         fallen = promised[self.pilot.contract.task.ranking].value - float(areas(days.pairs, weights)[0])
         ratio = float((weights[0] @ days.positive) / (weights[0] @ days.score))
         return fallen > policy.auc_drop or not low <= ratio <= high
+
+
+@cache
+def _resamples(how: Bootstrap, days: int) -> Floats:
+    """The same for each of the thousands of windows."""
+    return how.weights(days)
 
 
 def drawn_days(count: int, generator: np.random.Generator, *, days: int = DAYS) -> NDArray[np.intp]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 COLOURS = {"policy": "#1f5fa8", "monthly": "#c8781e", "drift preset": "#5a9a5a"}
 RULES = tuple(COLOURS)
+MONTHS_NAMED = 12  # on the axis
+SHIFTS_NAMED = 22  # those found most often; of the others the mean
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
@@ -42,6 +44,7 @@ def _quality(ax: Axes, found: dict[str, Any]) -> None:
         ax.plot(months, gained, marker="o", color=colour, label=f"{rule}: {times} retrained")
     ax.axhline(0, color="#999999", linewidth=0.8)
     ax.set_title("Brier score gained over never retraining", fontsize=10)
+    ax.set_xticks(months[:: -(-len(months) // MONTHS_NAMED)])
     ax.tick_params(axis="x", rotation=60)
     ax.legend(frameon=False)
 
@@ -69,14 +72,19 @@ def _gains(ax: Axes, found: dict[str, Any]) -> None:
 
 
 def _delays(ax: Axes, found: dict[str, Any]) -> None:
-    shifts = sorted(found["shifts"], key=lambda line: line["found"])
-    shares = [line["found"] / line["histories"] for line in shifts]
-    ax.barh([line["shift"] for line in shifts], shares, color=COLOURS["policy"])
-    for place, line in enumerate(shifts):
-        if line["median_windows"] is not None:
-            ax.text(
-                shares[place] + 0.02, place, f"{line['median_windows']:g} windows", va="center", fontsize=7
-            )
+    shifts = sorted(found["shifts"], key=lambda line: line["found"], reverse=True)
+    bars = [
+        (line["shift"], line["found"] / line["histories"], line["median_windows"])
+        for line in shifts[:SHIFTS_NAMED]
+    ]
+    if others := shifts[SHIFTS_NAMED:]:
+        share = sum(line["found"] / line["histories"] for line in others) / len(others)
+        bars.append((f"{len(others)} others, mean", share, None))
+    bars.reverse()  # the first is drawn at the bottom
+    ax.barh([name for name, _, _ in bars], [share for _, share, _ in bars], color=COLOURS["policy"])
+    for place, (_, share, windows) in enumerate(bars):
+        if windows is not None:
+            ax.text(share + 0.02, place, f"{windows:g} windows", va="center", fontsize=7)
     ax.set_xlim(0, 1.3)
     ax.set_xticks([0, 0.5, 1])
     ax.tick_params(axis="y", labelsize=7)

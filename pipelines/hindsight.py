@@ -88,15 +88,15 @@ def _examined(
 
 def _chosen(rows: pd.DataFrame, frame: pd.DataFrame, labels: Floats, pilot: Pilot) -> str:
     """The candidate that the pipeline would have taken: its folds and its rule."""
-    settings = pilot.file.model
+    contract, settings = pilot.contract, pilot.file.model
 
-    def later_brier(name: str, known: Integers, later: Integers) -> float:
+    def later_loss(name: str, known: Integers, later: Integers) -> float:
         fitted = fit(pilot, settings, name, frame.iloc[known], labels[known])
-        return brier(labels[later], fitted.predict_proba(frame.iloc[later])[:, 1])
+        return brier(labels[later], contract.scale.to_unit(predict(fitted, frame.iloc[later], contract)))
 
     folds = list(time_folds(rows, pilot.contract, count=settings.folds, timezone=pilot.file.data.timezone))
     with ThreadPoolExecutor(settings.threads) as pool:
         started = {
-            name: [pool.submit(later_brier, name, *fold) for fold in folds] for name in settings.candidates
+            name: [pool.submit(later_loss, name, *fold) for fold in folds] for name in settings.candidates
         }
         return choose({name: [part.result() for part in parts] for name, parts in started.items()})

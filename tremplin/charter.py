@@ -208,6 +208,12 @@ class RegressionCharter(Charter):
     costs: AmountCosts
     decision_threshold: None  # an amount is no decision; the key is there, for DVC follows it in every pilot
 
+    @field_validator("decision_threshold", mode="before")
+    @classmethod
+    def _none(cls, threshold: Any) -> None:
+        if threshold is not None:
+            raise ValueError(f"an amount is no decision: write null instead of {threshold}")
+
     @property
     def task(self) -> Task:
         """What is predicted."""

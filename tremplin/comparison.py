@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 # Levels, by quantiles, that many different labels and scores are rounded to for the draws of a ranking (never for its value).
-LABEL_LEVELS, SCORE_LEVELS = 100, 200
+LABEL_LEVELS, SCORE_LEVELS = 250, 200
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from tests.conftest import ReleaseFactory
 from tests.delays import SMOOTH, Delays, make_delays
@@ -128,3 +129,33 @@ def test_a_champion_that_answers_another_question_is_not_compared(
     verdict = judged(honest, release_factory(tmp_path))
     assert verdict.blocked_by == ["champion"]
     assert "predicts late (classification)" in line(verdict, "champion").evidence
+
+
+def of_carriers(result: Delays) -> None:
+    """Fairness is measured by carrier (of people there is nothing in these rows)."""
+    path = result.folder / "contract.yaml"
+    content = yaml.safe_load(path.read_text("utf-8"))
+    column = next(c for c in content["schema"][0]["properties"] if c["name"] == "carrier")
+    column["tags"].append("protected")
+    path.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    result.edit(
+        charter={
+            "fairness": {"limited": ["calibration"], "reason": "Each carrier plans by what is said of it"}
+        },
+        gate={"fairness": {"minimum_rows": 200, "limits": {"calibration": {"carrier": 0.3}}}},
+    )
+
+
+def test_a_group_that_is_always_told_too_little_is_blocked_for_fairness(
+    honest: Delays, tmp_path: Path
+) -> None:
+    result = honest.copy(tmp_path / "copy")
+    of_carriers(result)
+    assert line(judged(result), "fairness").passed
+    told, here = labels(result), (result.part("train")["carrier"] == "B6").to_numpy()
+    result.train(labels=np.where(here, told * 0.5, told))
+    check = line(judged(result), "fairness")
+    assert not check.passed
+    assert "carrier=B6 observed/expected" in check.evidence
+    measures = {gap.measure for gap in judged(result).fairness}
+    assert measures == {"mean_answer", "calibration"}, "rates of decisions do not apply to amounts"

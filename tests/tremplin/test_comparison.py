@@ -15,6 +15,7 @@ from tremplin.comparison import (
     areas,
     auc,
     auc_difference,
+    auc_estimate,
     calibration_error,
     days_of,
     mean_difference,
@@ -99,3 +100,55 @@ def test_the_pairs_of_days_add_up_to_the_roc_area(rows: list[tuple[int, bool, in
     score, positive, day = (np.array(column) for column in zip(*rows, strict=True))
     pairs = PairsByBlock.of(positive.astype(float), score / 4, day, 4)
     assert areas(pairs, np.ones((1, 4)))[0] == pytest.approx(roc_auc_score(positive, score))
+
+
+def of_all_pairs(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The concordance as it is defined: pair by pair."""
+    higher = labels[:, None] > labels[None, :]
+    difference = scores[:, None] - scores[None, :]
+    return float(((difference > 0) + (difference == 0) / 2)[higher].sum() / higher.sum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-5, 5), st.integers(-4, 4)), min_size=3, max_size=50).filter(
+        lambda rows: len({label for label, _ in rows}) > 2
+    )
+)
+def test_the_auc_of_amounts_is_the_concordance(rows: list[tuple[int, int]]) -> None:
+    labels, scores = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+    assert auc(labels, scores) == pytest.approx(of_all_pairs(labels, scores))
+    assert auc(labels, -scores) == pytest.approx(1 - auc(labels, scores))
+    assert auc(labels * 240 - 60, scores / 7) == pytest.approx(auc(labels, scores)), "no unit matters"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(-5, 5), st.integers(-4, 4), st.integers(0, 3)), min_size=4, max_size=60
+    ).filter(lambda rows: len({label for label, _, _ in rows}) > 2)
+)
+def test_the_pairs_of_days_add_up_to_the_concordance(rows: list[tuple[int, int, int]]) -> None:
+    labels, scores, day = (np.array(column) for column in zip(*rows, strict=True))
+    pairs = PairsByBlock.of(labels.astype(float), scores.astype(float), day, 4)
+    assert areas(pairs, np.ones((1, 4)))[0] == pytest.approx(of_all_pairs(labels, scores))
+    twice = np.flatnonzero(day == 1)
+    again = np.concatenate([np.arange(len(day)), twice])
+    assert areas(pairs, np.array([[1.0, 2.0, 1.0, 1.0]]))[0] == pytest.approx(
+        of_all_pairs(labels[again], scores[again])
+    )
+
+
+def test_the_interval_of_a_concordance_holds_it_and_levels_cost_little() -> None:
+    generator = np.random.default_rng(0)
+    blocks = np.repeat(np.arange(60), 100)
+    hidden = generator.normal(size=6000) + generator.normal(0, 0.3, 60)[blocks]
+    labels, scores = hidden + generator.normal(size=6000), hidden + generator.normal(0, 0.5, 6000)
+    found = auc_estimate(labels, scores, blocks, HOW)
+    assert found.value == pytest.approx(of_all_pairs(labels, scores))
+    # Of two normal variables with correlation r it is 1/2 + arcsin(r) / pi.
+    expected = 0.5 + np.arcsin(np.corrcoef(labels, scores)[0, 1]) / np.pi
+    assert found.low < expected < found.high
+    one = np.ones((1, 60))
+    rounded = float(areas(PairsByBlock.of(labels, scores, blocks, 60), one)[0])
+    assert abs(rounded - found.value) < (found.high - found.low) / 10

@@ -117,7 +117,7 @@ def test_faults_of_such_a_charter_have_their_lines(made: Delays) -> None:
         "`charter.costs.over`",
         "`charter.costs.under` is missing",
         "`charter.costs.undr` is not a known key",
-        "`charter.decision_threshold`: ",
+        "`charter.decision_threshold`: an amount is no decision: write null instead of 0.3",
         "`charter.kpi.formula` is missing",
     ):
         assert said in str(caught.value)

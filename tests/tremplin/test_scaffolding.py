@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from tremplin.contract import Role
 from tremplin.frame import model_frame
 from tremplin.pilot import undecided
 from tremplin.scaffolding.asked import Asked
+from tremplin.scaffolding.documents import _spelled
 from tremplin.scaffolding.pilot import ALWAYS, new_pilot
 from tremplin.target import Task
 
@@ -157,6 +159,27 @@ def test_whole_numbers_stay_whole_and_limits_follow_what_could_be_lost(here: Wor
     assert margin == pytest.approx(0.05 * spread, rel=0.1)
     assert gate.champion_margin < gate.noise_limit < gate.unit_errors_limit < spread
     assert gate.calibration_limit < spread**0.5
+
+
+def test_few_values_that_stretch_the_range_of_an_amount_are_told_and_its_limits_follow(here: World) -> None:
+    table = jobs(2000)
+    here.new(table, name="plain", target="weight")
+    here.new(
+        table.assign(weight=table["weight"].where(table.index != 7, 40_000)), name="far", target="weight"
+    )
+    plain, far = (here.pilot(name) for name in ("plain", "far"))
+    assert "clip them" not in plain.contract.column("weight").description
+    assert " to 39.98; changeme" in far.contract.column("weight").description
+    assert any("clip them" in str(place) for place in undecided(far))
+    assert 1e-6 <= far.file.gate.parity_limit < plain.file.gate.parity_limit < 1e-4
+    assert 0 < far.file.gate.champion_margin < plain.file.gate.champion_margin
+    text = (far.folder / "pilot.yaml").read_text("utf-8")
+    assert isinstance(yaml.safe_load(text)["gate"]["champion_margin"], float)
+
+
+@pytest.mark.parametrize("small", [5e-05, 1e-06, 0.0001, 5.5e-05])
+def test_a_small_limit_is_a_number_to_any_reader(small: float) -> None:
+    assert yaml.safe_load(_spelled(small)) == small
 
 
 @pytest.mark.parametrize("fairness", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -81,8 +82,13 @@ def pilot(name: str, file_name: str, question: Question, entries: list[Entry], f
         personal_words=words,
         legal_basis="changeme" if personal else '"changeme: none needed if no personal data is processed"',
         **(AMOUNT if question.amount else YES_OR_NO),
-        **{key: str(value) for key, value in (asdict(found) | asdict(found.losses)).items()},
+        **{key: _spelled(value) for key, value in (asdict(found) | asdict(found.losses)).items()},
     )
+
+
+def _spelled(value: Any) -> str:
+    """As YAML reads it: to some readers 5e-05 is a text, 5.0e-05 a number."""
+    return re.sub(r"^(\d)e", r"\1.0e", str(value)) if isinstance(value, float) else str(value)
 
 
 def _task(question: Question) -> Task:

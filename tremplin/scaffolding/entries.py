@@ -106,9 +106,10 @@ def _yes_or_no(names: Layout, roles: Roles) -> dict[str, Any]:
 def _amount(values: pd.Series) -> dict[str, Any]:
     """Errors are judged as a share of its range, and no answer lies beyond it."""
     whole = pd.api.types.is_integer_dtype(values.dtype)
+    seen = f"The answer, as the file has it; seen from {values.min():.6g} to {values.max():.6g}"
     return {
         "name": str(values.name), "logicalType": "integer" if whole else "number",
-        "description": f"The answer, as the file has it; seen from {values.min():.6g} to {values.max():.6g}", "tags": ["target"],
+        "description": seen + ranges.stretched(values), "tags": ["target"],
         "classification": "internal", "logicalTypeOptions": ranges.of_target(values),
         "examples": [int(values.iloc[0]) if whole else float(values.iloc[0])],
         "customProperties": [{"property": "unit", "value": "changeme"}],

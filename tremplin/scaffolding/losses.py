@@ -9,12 +9,13 @@ import pandas as pd
 from tremplin.scaffolding import ranges
 from tremplin.target import Scale
 
+FLOAT32 = 1e-6  # what sums of a hundred trees may round, as a share of the range
 USUAL = 0.2  # Brier score of answering the rate, .28 or .72: the losses of yes or no below were tried where it was about that
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Mean squared errors on the unit interval; ``calibration_limit`` is a difference of means there."""
+    """Mean squared errors on the unit interval; ``calibration_limit`` and ``parity_limit`` are differences there."""
 
     champion_margin: float
     coverage_margin: float
@@ -25,6 +26,7 @@ class Losses:
     previous_period_limit: float
     rollout_margin: float
     calibration_limit: float
+    parity_limit: float
     unit: str  # in words
 
 
@@ -38,6 +40,7 @@ YES_OR_NO = Losses(
     previous_period_limit=0.03,
     rollout_margin=0.01,
     calibration_limit=0.08,
+    parity_limit=1e-4,
     unit="Brier",
 )
 
@@ -51,6 +54,7 @@ def losses(answers: pd.Series) -> Losses:
     share = float(unit.var()) / USUAL
     scaled = {name: _digits(value * share) for name, value in asdict(YES_OR_NO).items() if name != "unit"}
     scaled["calibration_limit"] = _digits(YES_OR_NO.calibration_limit * share**0.5)
+    scaled["parity_limit"] = max(_digits(YES_OR_NO.parity_limit * share**0.5), FLOAT32)
     said = f"squared error as a share of the target's squared range; its variance is {unit.var():.2g}"
     return Losses(**scaled, unit=said)
 

@@ -12,6 +12,7 @@ OFTEN = 20  # rows for each of them, on average
 FLOAT32 = 3.4e38  # what the model can hold
 STORED = 128  # characters that the store keeps of a key or a subject
 CALENDAR = {"hour": (0, 23), "weekday": (0, 6), "month": (1, 12)}
+RARE, WIDER = 0.001, 3  # at either end; how many times as wide they may make a range
 ROOM = (
     "Numbers: what was seen, with half of its span as room on either side, rounded outwards; not below 0 where nothing was. "
     "Shares: 0 to 1. Text: twice the length that was seen."
@@ -35,6 +36,18 @@ def of_target(values: pd.Series) -> dict[str, Any]:
     """Of an amount to predict, with a tenth of its span as room: its errors are judged as a share of this range, and the wider
     it is, the longer it takes to tell two models apart."""
     return of_number(values, whole=pd.api.types.is_integer_dtype(values.dtype), beyond=0.1)
+
+
+def stretched(values: pd.Series) -> str:
+    """Whether two values of a thousand make the range much wider, in words; "" where they do not."""
+    low, high = values.astype("float64").quantile([RARE, 1 - RARE])
+    times = float(values.max() - values.min()) / (high - low) if high > low else 1.0
+    if times < WIDER:
+        return ""
+    return (
+        f", all but two of a thousand from {low:.6g} to {high:.6g}; changeme: if the others are errors, or do not matter, clip "
+        "them in source.py"
+    )
 
 
 def of_text(values: pd.Series, *, stored: bool) -> dict[str, Any]:

@@ -10,10 +10,11 @@ it where those who were not selected have no outcome; the model may not see the 
 gap; and which measure shall be equal at what price is the charter's choice (AI Act, articles 10(5) and 14). So it is said, with
 its name and its size, to those who can ask why.
 
-Small groups have too few outcomes in a month. What cannot be judged in the window is judged over the stretch that ends with it
-and is as long as the evaluation at the gate, so that a group which was large enough there is so here. Each of the two is one
-family of simultaneous intervals, at half the error. Every window is a look of its own: where all groups are exactly at their
-limits, one window in 1 / (1 - confidence) at most says wrongly that one is beyond; where they are within, far fewer.
+Small groups have too few outcomes in a month, and a gap that grows slowly is never sure in one. What the window cannot judge, or
+cannot prove, is judged over the stretch that ends with it and is as long as the evaluation at the gate, so that a group which
+was large enough there is so here. Each of the two is one family of simultaneous intervals, at half the error. Every window is a
+look of its own: where all groups are exactly at their limits, one window in 1 / (1 - confidence) at most says wrongly that one is
+beyond; where they are within, far fewer.
 """
 
 from __future__ import annotations
@@ -86,8 +87,11 @@ def fairness(
     }
     gaps: dict[tuple[str, str, str], LiveGap] = {}
     for over, found in judged.items():
-        for gap in found.gaps:  # a group that the window can judge is judged by it
-            gaps.setdefault((gap.column, gap.group, gap.measure), _published(gap, over, gate.smallest_group))
+        for gap in found.gaps:
+            place = (gap.column, gap.group, gap.measure)
+            before = gaps.get(place)  # the window's own, if it is large enough
+            if before is None or (gap.proven and not before.proven):
+                gaps[place] = _published(gap, over, gate.smallest_group)
     longest = list(judged.values())[-1]
     small = [few.place for few in longest.small if few.count >= gate.smallest_group]
     return measured.model_copy(update={"joined": len(rows), "gaps": list(gaps.values()), "small": small})
@@ -136,17 +140,31 @@ def concerns(evidence: WindowEvidence, policy: PilotFile) -> list[str]:
         return [
             f"{evidence.window}: fairness was not judged, and somebody should see to it: {found.why_not}."
         ]
-    deciding = list(dict.fromkeys(person.role for person in policy.charter.people if "halt" in person.may))
-    return [
-        f"{gap.over}: {gap.column}={gap.group} has a {NAMES[gap.measure]} of {gap.own:.3f}, {abs(gap.value):.3f} "
-        f"{'above' if gap.value > 0 else 'below'} everyone else's (at least {gap.surely:.3f} with {found.confidence:.0%} "
-        f"confidence, all groups at once); the charter's limit is {gap.limit:g}. Retraining does not answer it, people do: ask "
-        f"what changed for {gap.column}={gap.group} in the source, in how outcomes are recorded and in what is sent. Until it is "
-        f"known, who may halt ({', '.join(deciding)}) can take the release back (`tremplin rollout rollback`); note what was "
-        "found (`tremplin journal add`)."
-        for gap in found.gaps
-        if gap.proven
-    ]
+    beyond: dict[tuple[str, str, str], list[LiveGap]] = {}
+    for gap in found.gaps:
+        if gap.proven:
+            beyond.setdefault((gap.over, gap.column, gap.measure), []).append(gap)
+    return [_said(gaps, found) for gaps in beyond.values()] + ([_advice(policy)] if beyond else [])
+
+
+def _said(gaps: list[LiveGap], found: FairnessEvidence) -> str:
+    """Of one column and measure; where there are two groups, the gap of one is that of the other."""
+    first = gaps[0]
+    groups = "; ".join(
+        f"{gap.column}={gap.group} {gap.own:.3f}, {abs(gap.value):.3f} {'above' if gap.value > 0 else 'below'} everyone else "
+        f"(at least {gap.surely:.3f} with {found.confidence:.0%} confidence, all groups at once)"
+        for gap in gaps
+    )
+    return f"{first.over}: {NAMES[first.measure]} by {first.column} is beyond the charter's limit of {first.limit:g}: {groups}."
+
+
+def _advice(policy: PilotFile) -> str:
+    deciding = dict.fromkeys(person.role for person in policy.charter.people if "halt" in person.may)
+    return (
+        "A gap between groups is a matter for people and retrains nothing: ask what changed for the group in the source, in how "
+        f"outcomes are recorded and in what is sent. Until it is known, who may halt ({', '.join(deciding)}) can take the "
+        "release back (`tremplin rollout rollback`). Note what was found (`tremplin journal add`)."
+    )
 
 
 def summary(found: FairnessEvidence) -> str:

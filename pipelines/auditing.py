@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from pipelines.fetching import fetched
 from pipelines.stages import typed
 from pipelines.withdrawal import Withdrawn
 from tremplin.contract import Column, Contract
@@ -38,10 +39,10 @@ def protected_rows(pilot: Pilot, start: datetime, end: datetime, *, withdrawn: W
     narrow = _only(contract, [contract.column(contract.key), *contract.protected])
     try:
         with reading(None):
-            rows: pd.DataFrame = pilot.source.fetch(start, end)
-    except (SourceAway, ConnectionError, TimeoutError):
+            rows = fetched(pilot, start, end)
+    except SourceAway:
         raise SourceAway("the source does not answer; monitor the window again later") from None
-    except Exception:  # noqa: BLE001  (whatever it was, its text may quote a row)
+    except TremplinError:  # its text may quote a row
         raise TremplinError("the source failed; `tremplin run` asks the same source and says why") from None
     rows = withdrawn.leave_out(rows, contract)
     checked = check_rows(rows[[c.name for c in narrow.columns if c.name in rows]], narrow)

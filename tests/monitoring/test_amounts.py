@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,10 @@ from monitoring.playing import NO_DRIFT
 from monitoring.report import monitor_window
 from monitoring.windows import Window, load_window, month_window
 from pipelines.fitting import fit, labels_of, predict
+from pipelines.measures import whole
 from pipelines.replaying import record_outcomes, request_rows
 from tests.delays import delays
-from tremplin.comparison import auc
+from tremplin.comparison import Bootstrap, auc, days_of
 from tremplin.errors import TremplinError
 from tremplin.frame import model_frame
 from tremplin.pilot import Pilot
@@ -38,7 +40,7 @@ class Minutes:
     """A model of May and half of June, its promise on the other half, and what it answers in July."""
 
     pilot: Pilot
-    promise: dict[str, float]
+    promise: dict[str, Any]  # estimates, as in a release's profile
     trained: pd.DataFrame
     july: pd.DataFrame  # every column of the contract
     answers: np.ndarray  # minutes
@@ -55,7 +57,7 @@ class Minutes:
         return self.july.assign(score=said, decision=None, label=label)
 
     def measured(self, answers: np.ndarray | None = None) -> WindowEvidence:
-        found = performance(self.rows(answers), self.pilot, self.window, self.promise, over=True)
+        found = performance(self.rows(answers), self.pilot, self.promise, over=True)
         return WindowEvidence.model_construct(
             pilot=self.pilot.name, window="2013-07", start=JULY, end=AUGUST, as_of=AS_OF, release_id="first",
             answers={"first": len(self.july)}, performance=found, drift=NO_DRIFT, fairness=None,
@@ -78,7 +80,9 @@ def minutes(tmp_path_factory: pytest.TempPathFactory) -> Minutes:
     fitted = fit(pilot, pilot.file.model, "boosted", model_frame(train, contract), labels_of(train, contract))
     labels = labels_of(held, contract)
     scores = contract.scale.to_unit(predict(fitted, model_frame(held, contract), contract))
-    promise = {"concordance": auc(labels, scores), "squared_error": float(((scores - labels) ** 2).mean())}
+    days = days_of(held[contract.time], pilot.file.data.timezone)
+    how = Bootstrap(200, pilot.file.gate.confidence, 1)
+    promise = whole(labels, scores, days, charter=pilot.charter, scale=contract.scale, how=how)
     return Minutes(pilot, promise, train, july, predict(fitted, model_frame(july, contract), contract))
 
 
@@ -130,13 +134,17 @@ def test_answers_that_are_minutes_off_are_worse(minutes: Minutes, shift: float) 
 
 def test_outcomes_that_are_all_the_same_are_not_judged(minutes: Minutes) -> None:
     rows = minutes.rows().assign(label=12.0)
-    found = performance(rows, minutes.pilot, minutes.window, minutes.promise, over=True)
+    found = performance(rows, minutes.pilot, minutes.promise, over=True)
     assert found.why_not == "every outcome is 12: nothing tells them apart"
 
 
 def test_a_promise_of_another_task_is_refused(minutes: Minutes) -> None:
-    with pytest.raises(TremplinError, match=r"no performance\.concordance, performance\.squared_error"):
-        performance(minutes.rows(), minutes.pilot, minutes.window, {"roc_auc": 0.7, "brier": 0.1}, over=True)
+    other = {
+        "roc_auc": minutes.promise["concordance"],
+        "observed_expected": minutes.promise["observed_expected"],
+    }
+    with pytest.raises(TremplinError, match=r"no performance\.concordance, performance\.squared_error with"):
+        performance(minutes.rows(), minutes.pilot, other, over=True)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -97,18 +97,16 @@ def test_honest_months_are_quiet(live: Live) -> None:
 def test_a_month_in_which_women_were_spoiled_is_named(live: Live, story: WindowEvidence) -> None:
     may = live.windows[4]
     found = live.spoiled([may], "sex", "female", 0.5).measured(may)
-    (said,) = [
-        s for s in concerns(as_evidence(live, may, found, story), live.pilot.file) if "sex=female" in s
-    ]
+    said, advice = concerns(as_evidence(live, may, found, story), live.pilot.file)
     gap = next(g for g in found.gaps if (g.group, g.measure) == ("female", "true_positive_rate"))
     assert gap.over == "2017-05"
     assert gap.high < -0.15
+    assert said.startswith("2017-05: true positive rate by sex is beyond the charter's limit of 0.15: ")
     assert (
-        f"sex=female has a true positive rate of {gap.own:.3f}, {-gap.value:.3f} below everyone else's"
+        f"sex=female {gap.own:.3f}, {-gap.value:.3f} below everyone else (at least {-gap.high:.3f} with"
         in said
     )
-    assert "the charter's limit is 0.15" in said
-    assert "who may halt (product owner, data protection officer, head of casework)" in said
+    assert "who may halt (product owner, data protection officer, head of casework)" in advice
     assert {g.column for g in found.gaps if g.proven} == {"sex"}  # and nobody else is accused
 
 
@@ -118,9 +116,7 @@ def test_it_is_watched_and_never_retrains(live: Live, story: WindowEvidence) -> 
     history = [as_evidence(live, month, spoiled.measured(month), story) for month in months]
     decision = decide(history, live.pilot.file, as_of=AS_OF + timedelta(days=300), retrainings=[])
     assert decision.action == "watch"
-    assert (
-        sum("sex=" in reason for reason in decision.reasons) == 2
-    )  # of the last window: women, and men against them
+    assert sum("by sex is beyond" in reason for reason in decision.reasons) == 1  # of the last window
     quiet = as_evidence(live, months[0], live.measured(months[0]), story)
     assert (
         decide([quiet], live.pilot.file, as_of=AS_OF + timedelta(days=300), retrainings=[]).action == "wait"

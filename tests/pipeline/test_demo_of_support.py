@@ -5,6 +5,7 @@ Minutes: `make test-support`, not `make test`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -83,6 +84,20 @@ def test_each_month_was_measured_and_none_asked_for_retraining(demo: Played) -> 
     ]
     assert demo.entries("retraining") == []
     assert "did not ask for retraining" in demo.said
+
+
+def test_each_month_was_looked_at_for_fairness_and_none_accuses_an_honest_model(demo: Played) -> None:
+    for path in sorted((demo.settings.home / "monitoring" / "support").glob("2016-??.json")):
+        found = json.loads(path.read_text("utf-8"))["fairness"]
+        assert found["joined"] == found["answers"] > 0
+        assert {gap["column"] for gap in found["gaps"]} >= {"sex", "disability", "foreign_born"}
+    assert not any("beyond the charter" in " ".join(e.facts["reasons"]) for e in demo.entries("monitoring"))
+    client = tracking(demo.settings)
+    experiment = client.get_experiment_by_name("support")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], "tags.`tremplin.window` LIKE '2016-%'")
+    assert len(runs) == 12
+    assert all("fairness.true_positive_rate.sex.female" in run.data.metrics for run in runs)
 
 
 def test_the_worse_model_was_blocked(demo: Played) -> None:

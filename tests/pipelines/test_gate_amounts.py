@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from pipelines.recording.content import measurements, parameters
 from tests.conftest import ReleaseFactory
 from tests.delays import SMOOTH, Delays, make_delays
 from tests.results import judged, line
@@ -56,6 +57,19 @@ def test_the_evidence_is_in_minutes_where_people_read_it(honest: Delays) -> None
         assert found[name]["low"] < found[name]["value"] < found[name]["high"], name
     assert {"roc_auc", "brier", "precision", "recall", "flagged"} & set(found) == set()
     assert (honest.paths.reports / "plots" / "evaluation" / "residuals.png").exists()
+
+
+def test_what_is_recorded_says_what_errors_cost_and_how_many_minutes_they_are(honest: Delays) -> None:
+    said = parameters(honest.pilot, honest.paths)
+    assert (said["task"], said["charter.costs.over"], said["charter.costs.under"]) == (
+        "regression",
+        "1.0",
+        "2.0",
+    )
+    assert "charter.decision_threshold" not in said
+    found = measurements(honest.pilot, honest.paths)
+    assert found["mae_low"] < found["mae"] < found["mae_high"]
+    assert 0.5 < found["by_site.EWR.concordance"] < 1
 
 
 def test_a_linear_model_passes_as_well(result: Delays) -> None:

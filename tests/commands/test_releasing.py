@@ -170,10 +170,10 @@ def test_halt_takes_everybody_back_to_the_champion_and_writes_why(
     halted = live.current(engine, "lamps")
     assert halted is not None
     assert (halted[1].share, halted[1].challenger, halted[1].halted) == (0, "f" * 16, True)
-    waiting = cli(town.root, *OF, "rollout", "next")
-    assert waiting.code == 1
-    assert "stays halted (Ines Moreau halted it on 2024-05-01: too many calls)" in waiting.err
-    assert "tremplin rollout resume" in waiting.err
+    waiting = tremplin(town.root, *OF, "rollout", "next")
+    assert waiting.returncode == 1
+    assert "stays halted (Ines Moreau halted it on 2024-05-01: too many calls)" in waiting.stderr
+    assert "tremplin rollout resume" in waiting.stderr
     assert live.current(engine, "lamps") == halted
     assert f"challenger {'f' * 16} is halted" in cli(town.root, *OF, "status").out
     back = cli(
@@ -263,11 +263,11 @@ def test_who_may_approve_lets_a_halted_rollout_begin_again(
     assert signature_problem(entry, read_signers(people.signers)) is None
 
 
-def test_without_a_challenger_there_is_nothing_to_do(released: Town, cli: Cli) -> None:
-    answer = cli(released.root, *OF, "rollout", "next")
-    assert answer.code == 0, answer.err
-    assert "nothing" in answer.out
-    assert "is not on its way; the last step was the go-live of" in answer.out
+def test_without_a_challenger_there_is_nothing_to_do(released: Town) -> None:
+    answer = tremplin(released.root, *OF, "rollout", "next")
+    assert answer.returncode == 0, answer.stderr
+    assert "nothing" in answer.stdout
+    assert "is not on its way; the last step was the go-live of" in answer.stdout
 
 
 def test_the_journal_is_shown_and_verified(released: Town, cli: Cli) -> None:

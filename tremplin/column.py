@@ -375,7 +375,9 @@ def _population_faults(
     known = [category.value for category in enum] if enum else band_names(_edges(bands)) if bands else None
     strange = sorted(set(shares) - set(known)) if known else []
     if strange:
-        faults.append(f"{name} has no group {', '.join(strange)}: its `population` names {', '.join(known or [])}")
+        faults.append(
+            f"{name} has no group {', '.join(strange)}: its `population` names {', '.join(known or [])}"
+        )
     return faults
 
 

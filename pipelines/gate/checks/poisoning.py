@@ -4,9 +4,11 @@ Three families of tests share the error rate, each corrected by Holm (1979). On 
 changed at random were found in a year of rows (9 draws of 9), in six months at one site of three only (8 %: 8 of 9). All or
 half of the labels of a stretch, 5 % of the site's, were found in six months. What cannot be seen: less than that at random;
 labels changed one way only in proportion to their probability, which look like another base rate; and what all rows share,
-which has nothing to be compared with. Of amounts much more has to be changed before it shows: what is put in place of another is seen by how little it follows the rest,
-and an honest site may follow it less than the others. Of delays in minutes, a third of half a year, a site's were found in 6 draws
-of 6 where 40 % of them had been exchanged, in 4 of 6 at 30 %, in none at 20 %, where a tenth was tolerated.
+which has nothing to be compared with.
+
+Of amounts much more has to be changed before it shows: what is put in place of another is seen by how little it follows the
+rest, and an honest site may follow it less than the others. Of delays in minutes (a third of half a year, a tenth tolerated) a
+site was found in 6 draws of 6 where 40 % of its amounts were exchanged, in 4 of 6 at 30 %, in none at 20 %.
 """
 
 from __future__ import annotations

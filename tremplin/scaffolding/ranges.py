@@ -46,7 +46,7 @@ def stretched(values: pd.Series) -> str:
         return ""
     return (
         f", all but two of a thousand from {low:.6g} to {high:.6g}; changeme: if the others are errors, or do not matter, clip "
-        "them in source.py"
+        "them in the file and make the pilot again, for its limits follow from the range"
     )
 
 

@@ -2,7 +2,8 @@
 
 - ``dvc.lock``: as the last `dvc repro` left it; what stages made since then is in DVC's run cache, and not made again.
 - ``snapshot.parquet.dvc``: removed, for ``dvc add`` writes it whole again.
-- ``.dvc/tmp/rwlock``, which files running commands read and write: removed; DVC forgets processes that are gone anyway.
+- ``.dvc/tmp/rwlock``, which files running commands read and write: removed where none of these commands runs any more. DVC asks
+  for their numbers only, and after a power cut, or in a new container, a number may be another process's, or a zombie's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def mend(paths: Paths) -> None:
     """Put right what is broken of the three files."""
     rwlock, lock, kept = paths.root / ".dvc" / "tmp" / "rwlock", paths.root / "dvc.lock", _kept(paths)
     tracked = paths.snapshot.with_name(paths.snapshot.name + ".dvc")
-    if rwlock.exists() and not _is_json(rwlock):
+    if rwlock.exists() and not any(_runs(**command) for command in _commands(rwlock)):
         rwlock.unlink()
     # DVC writes the path last, so where that is whole all is.
     if tracked.exists() and [out.get("path") for out in _entries(tracked, "outs")] != [paths.snapshot.name]:
@@ -49,12 +50,28 @@ def _copy(source: Path, target: Path) -> None:
     draft.replace(target)
 
 
-def _is_json(path: Path) -> bool:
+def _commands(rwlock: Path) -> list[dict[str, Any]]:
+    """``pid`` and ``cmd`` of every reader and writer; none where the file cannot be read."""
     try:
-        json.loads(path.read_bytes())
-    except ValueError:
+        held = json.loads(rwlock.read_bytes())
+        readers = [reader for of_path in held.get("read", {}).values() for reader in of_path]
+        return [*readers, *held.get("write", {}).values()]
+    except (ValueError, AttributeError):
+        return []
+
+
+def _runs(pid: int, cmd: str) -> bool:
+    """Whether the process of that number is the one that DVC wrote down; ``cmd`` is its ``sys.argv``."""
+    import psutil  # type: ignore[import-untyped]
+
+    try:
+        process = psutil.Process(pid)
+        words = " ".join(process.cmdline())
+        return process.status() != psutil.STATUS_ZOMBIE and words.endswith(cmd.partition(" ")[2])
+    except psutil.AccessDenied:
+        return True
+    except psutil.Error:
         return False
-    return True
 
 
 def _is_lock(path: Path) -> bool:

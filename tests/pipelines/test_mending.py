@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -12,6 +17,7 @@ from pipelines.mending import mend
 from pipelines.reproducing import is_reproduced, track_snapshot
 from tests.pipelines.lamp_town import Town
 from tests.tremplin_cli import copy_of
+from tremplin.errors import TremplinError
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lamps")]
 
@@ -67,3 +73,46 @@ def test_a_list_of_readers_and_writers_that_was_cut_off_is_no_obstacle(town: Tow
     rwlock.write_text(left)
     track_snapshot(town.paths)
     assert json.loads(rwlock.read_text("utf-8"))
+
+
+def held_by(town: Town, process: subprocess.Popen[bytes], cmd: str) -> Path:
+    """DVC's file that says that a command of that number writes the snapshot."""
+    rwlock = town.root / ".dvc" / "tmp" / "rwlock"
+    writer = {str(town.paths.snapshot): {"pid": process.pid, "cmd": cmd}}
+    rwlock.write_text(json.dumps({"read": {}, "write": writer}))
+    return rwlock
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    """Some program that runs."""
+    started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "add", "--quiet"])
+    yield started
+    started.kill()
+    started.wait()
+
+
+def test_a_number_that_is_another_process_now_is_no_obstacle(
+    town: Town, process: subprocess.Popen[bytes]
+) -> None:
+    held_by(town, process, "/somewhere/dvc/__main__.py repro --quiet")
+    track_snapshot(town.paths)
+
+
+def test_a_killed_command_that_nobody_waited_for_is_no_obstacle(
+    town: Town, process: subprocess.Popen[bytes]
+) -> None:
+    held_by(town, process, "/somewhere/dvc/__main__.py add --quiet")
+    process.kill()
+    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    track_snapshot(town.paths)
+
+
+def test_a_command_that_runs_is_waited_for(town: Town, process: subprocess.Popen[bytes]) -> None:
+    rwlock = held_by(town, process, "/somewhere/dvc/__main__.py add --quiet")
+    before = rwlock.read_text("utf-8")
+    mend(town.paths)
+    assert rwlock.read_text("utf-8") == before
+    with pytest.raises(TremplinError, match="`dvc` stopped"):
+        track_snapshot(town.paths)

@@ -63,7 +63,7 @@ TABLE: list[tuple[str, tuple[str, ...], list[Moment]]] = [
         RUN,
         [
             before("pathlib:Path.replace", self=".snapshot.parquet"),
-            before("pipelines.ingestion:write_json"),
+            before("pipelines.stages:write_json", path="snapshot.json"),
             before(DUMP, stream="snapshot.parquet.dvc"),
             before("pipelines.flows:reproduce"),
             before("json:dump", fp="rwlock"),

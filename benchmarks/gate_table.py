@@ -36,6 +36,8 @@ not blocked by **its own** check, or an honest one is blocked.
 *Blocked by* names the model's own check first, then what else fired: a broken model is seldom broken in one way only.
 *Measured* is the own check's value, with its interval where there is one, and the limit; of an honest model it is the Brier
 skill over the baseline, whose interval must lie above the limit.
+
+`reproducibility` alone is taken as passed: it makes a model again from its lock, which `tests/pipelines/test_remaking.py` shows.
 """
 HEAD = "| model | how it was made | verdict | blocked by | measured; limit |\n|---|---|---|---|---|\n"
 
@@ -92,9 +94,7 @@ def judged(variant: Variant, honest: Result) -> Verdict:
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         verdict = verdict_on(variant, honest, Path(folder))
-    progress(
-        f"{honest.sample.pilot}, {variant.name}: {verdict.blocked_by or 'passes'} in {time.perf_counter() - begun:.0f} s"
-    )
+    progress(f"{honest.sample.pilot}: {time.perf_counter() - begun:.0f} s {row(variant, verdict).strip()}")
     return verdict
 
 

@@ -23,8 +23,9 @@ from tremplin.tracking import load_mlflow
 
 def without_prefect() -> None:
     """Flows and tasks as the functions they are made of."""
-    for name, value in vars(flows).items():
+    for name, value in list(vars(flows).items()):
         if hasattr(value, "fn"):
+            value.fn.fn = value.fn  # one flow calls another's function by this name
             setattr(flows, name, value.fn)
     flows.emit_event = emit_to_file  # type: ignore[assignment]
 

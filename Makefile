@@ -9,7 +9,8 @@ BIN := .venv/bin
 # Tests that train many models: beside `make test`, so that it stays short.
 GATES := tests/gates/test_whole.py $(wildcard tests/pipelines/test_gate_*.py) tests/pipelines/test_judging.py \
 	tests/monitoring/test_backtest.py tests/commands/test_waves.py tests/commands/test_reproduce.py tests/commands/test_new.py \
-	tests/commands/test_amounts.py
+	tests/commands/test_amounts.py tests/pipelines/test_availability.py tests/pipelines/test_remaking.py \
+	tests/monitoring/test_fairness.py tests/monitoring/test_amounts.py tests/pipeline/test_power_cut.py
 CODE := tremplin pipelines serving monitoring governance
 
 .DEFAULT_GOAL := help

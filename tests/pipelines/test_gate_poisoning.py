@@ -36,7 +36,13 @@ def year(pilot: Pilot) -> pd.DataFrame:
 def honest(honest_result: Result) -> Material:
     """What the gate looks at; the tests change the training rows in it."""
     return gather(
-        honest_result.pilot, honest_result.paths, honest_result.settings, champion=None, as_of=AS_OF, look=1
+        honest_result.pilot,
+        honest_result.paths,
+        honest_result.settings,
+        champion=None,
+        as_of=AS_OF,
+        look=1,
+        remade=None,
     )
 
 

@@ -95,18 +95,20 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
 def test_a_number_that_is_another_process_now_is_no_obstacle(
     town: Town, process: subprocess.Popen[bytes]
 ) -> None:
-    held_by(town, process, "/somewhere/dvc/__main__.py repro --quiet")
+    rwlock = held_by(town, process, "/somewhere/dvc/__main__.py repro --quiet")
     track_snapshot(town.paths)
+    assert str(process.pid) not in rwlock.read_text("utf-8")
 
 
 def test_a_killed_command_that_nobody_waited_for_is_no_obstacle(
     town: Town, process: subprocess.Popen[bytes]
 ) -> None:
-    held_by(town, process, "/somewhere/dvc/__main__.py add --quiet")
+    rwlock = held_by(town, process, "/somewhere/dvc/__main__.py add --quiet")
     process.kill()
     while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
     track_snapshot(town.paths)
+    assert str(process.pid) not in rwlock.read_text("utf-8")
 
 
 def test_a_command_that_runs_is_waited_for(town: Town, process: subprocess.Popen[bytes]) -> None:

@@ -63,7 +63,9 @@ def of(rows: pd.DataFrame, site: str) -> np.ndarray:
 @pytest.mark.parametrize("months", [4, 6, 8, 11])
 def test_honest_departures_pass_in_every_season(honest: Material, year: pd.DataFrame, months: int) -> None:
     until = YEAR[0] + pd.DateOffset(months=months)
-    assert judged(honest, year[year["scheduled_departure"] < until]).passed
+    found = judged(honest, year[year["scheduled_departure"] < until])
+    assert found.passed
+    assert "would have refused 0.00% of the rows of" in found.evidence
 
 
 @pytest.mark.parametrize("site", ["EWR", "JFK", "LGA"])
@@ -76,6 +78,9 @@ def test_five_percent_of_a_sites_labels_flipped_at_random_over_a_year_are_found_
     assert not found.passed
     assert f"origin={site}:" in found.evidence
     assert not any(f"origin={other}:" in found.evidence for other in {"EWR", "JFK", "LGA"} - {site})
+    november = year[year["scheduled_departure"].dt.tz_convert("America/New_York").dt.month == 11]
+    share = (november["origin"] == site).mean()
+    assert f"would have refused {share:.2%} of the rows of November 2013" in found.evidence
 
 
 @pytest.mark.parametrize("within", [1.0, 0.5])

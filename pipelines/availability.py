@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from pipelines.fetching import can_be_cut, fetched
+from pipelines.fetching import fetched
 from pipelines.stages import read_metadata, typed
 from pipelines.withdrawal import NOBODY, Withdrawn
 from tremplin.contract import Column, Contract, Strict
@@ -72,7 +72,7 @@ def measure(
         TremplinError: it cannot make a row from what was known at a moment.
     """
     data, contract = pilot.file.data, pilot.contract
-    if not can_be_cut(pilot):
+    if not pilot.can_be_cut:
         return Availability(
             uncut_because=data.uncut_because or "", moments=[], rows=0, hidden=0, differing=[], reached=[]
         )

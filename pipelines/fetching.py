@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tremplin.errors import SourceAway, TremplinError
 from tremplin.pilot import Pilot
+from tremplin.pilot_code import KNOWN_AT
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DOOR = "known_at"  # the parameter of ``fetch`` by which a source is cut
-
-
-def can_be_cut(pilot: Pilot) -> bool:
-    """Whether the pilot's ``fetch`` can be asked what was known at a moment."""
-    return DOOR in inspect.signature(pilot.source.fetch).parameters
 
 
 def fetched(
@@ -31,7 +24,7 @@ def fetched(
     """
     path, said = pilot.folder / "source.py", f", known_at={known_at}" if known_at else ""
     try:
-        rows: pd.DataFrame = pilot.source.fetch(start, end, **({DOOR: known_at} if known_at else {}))
+        rows: pd.DataFrame = pilot.source.fetch(start, end, **({KNOWN_AT: known_at} if known_at else {}))
     except TremplinError:
         raise
     except (ConnectionError, TimeoutError) as error:

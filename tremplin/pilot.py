@@ -70,13 +70,20 @@ def list_pilots(root: Path) -> list[str]:
 
 
 def undecided(pilot: Pilot) -> list[Fault]:
-    """Places in the pilot's files that still say ``changeme``: a person must decide them before production."""
-    return [
+    """What a person must decide before production: where the files still say ``changeme``, and whom high-risk data stands for."""
+    places = [
         Fault(path, number, f"undecided: {line.strip()}")
         for path in (pilot.folder / "pilot.yaml", pilot.folder / "contract.yaml")
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
         if "changeme" in line.lower()
     ]
+    if pilot.charter.ai_act.risk_class == "high" and not any(c.population for c in pilot.contract.columns):
+        message = (
+            "undecided: the use is high-risk, and no column declares its `population`: the shares of the groups of those whom "
+            "the model will serve, which the gate compares the rows with (docs/gate.md, representativeness)"
+        )
+        places.append(Fault(pilot.folder / "contract.yaml", None, message))
+    return places
 
 
 def _contradictions(file: PilotFile, contract: Contract, folder: Path) -> list[Fault]:

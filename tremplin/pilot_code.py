@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 from tremplin.errors import ConfigurationError, Fault
+
+KNOWN_AT = "known_at"  # the parameter of ``fetch`` by which a source is cut at a moment
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class PilotCode:
     def source(self) -> ModuleType:
         """``source.py``: ``fetch(start, end) -> DataFrame``."""
         return self._load("source", "fetch")
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether ``fetch`` can be asked for what was known at a moment."""
+        return KNOWN_AT in inspect.signature(self.source.fetch).parameters
 
     @cached_property
     def features(self) -> ModuleType:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.commands.conftest import Cli
 from tests.delays import delays
@@ -142,3 +143,47 @@ def test_square_brackets_are_printed_as_they_were_written(cli: Cli, checkout: Pa
     answer = cli(checkout, "check")
     assert answer.code == 0, answer.err
     assert f"undecided: # changeme: {told}\n" in answer.out
+
+
+def test_a_source_that_cannot_be_cut_and_does_not_say_why_is_a_question(
+    cli: Cli, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = checkout / "pilots" / "flights" / "source.py"
+    cut = source.read_text("utf-8")
+    source.write_text(
+        cut + "\n_cut = fetch\n\ndef fetch(start, end):\n    return _cut(start, end)\n", "utf-8"
+    )
+    answer = cli(checkout, "check")
+    assert answer.code == 0, answer.err
+    assert "source.py: undecided: fetch() has no parameter `known_at`" in answer.out
+    monkeypatch.setenv("TREMPLIN_ENVIRONMENT", "production")
+    assert "fetch() has no parameter `known_at`" in cli(checkout, "check").err
+    replace(
+        checkout,
+        "pilot.yaml",
+        "data:\n",
+        "data:\n  uncut_because: Every column is a timetable's, printed in January\n",
+    )
+    answer = cli(checkout, "check")
+    assert answer.code == 0, answer.err
+
+
+def test_whom_a_high_risk_pilot_stands_for_must_be_declared(
+    cli: Cli, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other pilot declares it; without that, the gate would block every model."""
+    assert "population" not in cli(checkout, "--pilot", "support", "check").out
+    contract = checkout / "pilots" / "support" / "contract.yaml"
+    said = yaml.safe_load(contract.read_text("utf-8"))
+    for column in said["schema"][0]["properties"]:
+        kept = [entry for entry in column.get("customProperties", []) if entry["property"] != "population"]
+        column["customProperties"] = kept
+    contract.write_text(yaml.safe_dump(said), "utf-8")
+    answer = cli(checkout, "--pilot", "support", "check")
+    assert answer.code == 0, answer.err
+    assert (
+        "contract.yaml: undecided: the use is high-risk, and no column declares its `population`"
+        in answer.out
+    )
+    monkeypatch.setenv("TREMPLIN_ENVIRONMENT", "production")
+    assert cli(checkout, "--pilot", "support", "check").code == 1

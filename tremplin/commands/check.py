@@ -63,6 +63,18 @@ def check_graph(root: Path) -> list[Fault]:
     ]
 
 
+def open_questions(pilot: Pilot) -> list[Fault]:
+    """What a person must still decide, and what only the pilot's code tells."""
+    found = undecided(pilot)
+    if not pilot.can_be_cut and not pilot.file.data.uncut_because:
+        message = (
+            "undecided: fetch() has no parameter `known_at`, so the gate cannot cut the source at a decision: give it one "
+            "(docs/sources.md), or say in `data.uncut_because` of pilot.yaml why every column is known then"
+        )
+        found.append(Fault(pilot.folder / "source.py", None, message))
+    return found
+
+
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Check a pilot's files: charter, contract, code, export; every fault at once.
 
@@ -75,22 +87,22 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
         pilot = check_pilot(given.settings.pilot, given.settings.root)
     except ConfigurationError as error:
         faults += error.faults
-    open_questions = undecided(pilot) if pilot else []
+    questions = open_questions(pilot) if pilot else []
     if given.settings.environment != "development":
-        faults += open_questions
+        faults += questions
     if as_json:
         print_json(
             {
                 "pilot": given.settings.pilot,
                 "faults": [str(fault) for fault in faults],
-                "undecided": [str(place) for place in open_questions],
+                "undecided": [str(place) for place in questions],
             }
         )
     if faults:
         raise ConfigurationError(faults)
     if as_json or pilot is None:
         return
-    for place in open_questions:
+    for place in questions:
         given.console.print(styled("warning", "yellow"), str(place), soft_wrap=True)
     contract = pilot.contract
     given.console.print(

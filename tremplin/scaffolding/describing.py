@@ -9,6 +9,7 @@ import pandas as pd
 
 from tremplin.scaffolding import ranges
 from tremplin.scaffolding.amounts import FEATURE_AUC_LIMIT
+from tremplin.scaffolding.completeness import agreed
 from tremplin.scaffolding.entries import Entry, answer, calendar, key_and_time, moment, personal
 from tremplin.scaffolding.leaks import SingleAuc, suspected_leak
 from tremplin.scaffolding.personal import Suspicion
@@ -19,8 +20,8 @@ from tremplin.scaffolding.window import Window
 
 MANY = 1000  # different values beyond which a text is no category that a model learns from
 ORDER = (
-    "name", "logicalType", "description", "tags", "required", "classification", "logicalTypeOptions", "enum", "examples",
-    "customProperties",
+    "name", "logicalType", "description", "tags", "required", "classification", "logicalTypeOptions", "enum", "quality",
+    "examples", "customProperties",
 )  # fmt: skip
 HALF = 0.5  # of the rows: a text with more values than that names rows
 
@@ -37,6 +38,7 @@ def describe(
         ),
     ]
     checked = [_confirmed(entry, rows, cut, names.target, single_auc=single_auc) for entry in seen]
+    checked = [_filled(entry, rows, names, roles) for entry in checked]
     return [*checked, *(calendar(name, names.time) for name in names.calendar), *answer(rows, names, roles)]
 
 
@@ -134,6 +136,15 @@ def _unseen(fields: dict[str, Any], suspicion: Suspicion) -> dict[str, Any]:
         return {"examples": [suspicion.example]}
     longest = max(fields.get("logicalTypeOptions", {}).get("maxLength", 100), len(suspicion.example))
     return {"enum": None, "logicalTypeOptions": {"maxLength": longest}, "examples": [suspicion.example]}
+
+
+def _filled(entry: Entry, rows: pd.DataFrame, names: Layout, roles: Roles) -> Entry:
+    """A feature that may be empty, with how empty."""
+    if not entry.is_feature:
+        return entry
+    rule = agreed(rows[entry.name], rows[names.time], rows[roles.site] if roles.site else None)
+    fields = entry.fields | ({"quality": rule} if rule else {})
+    return replace(entry, fields={key: fields[key] for key in ORDER if key in fields})
 
 
 def _confirmed(entry: Entry, rows: pd.DataFrame, cut: Window, target: str, *, single_auc: SingleAuc) -> Entry:

@@ -16,6 +16,7 @@ from tests.pipelines.wave_histories import DAYS, Departures, Pair, first_looks, 
 from tests.results import Result
 from tremplin.onnx_model import OnnxModel
 from tremplin.pilot import Pilot
+from tremplin.target import Task
 
 LEVEL = 0.05
 
@@ -198,10 +199,14 @@ def test_daily_looks_at_real_days_keep_the_level_of_the_bets_and_not_of_a_fixed_
 
 
 @pytest.mark.slow
-def test_every_pair_keeps_the_level_over_many_histories(pairs: dict[str, Pair]) -> None:
+def test_every_pair_keeps_the_level_over_many_histories(
+    departures: Departures, pairs: dict[str, Pair]
+) -> None:
     found = {name: errors(pair, 400) for name, pair in pairs.items()}
     assert {name: bets for name, (bets, _) in found.items() if bets > LEVEL} == {}
-    assert min(fixed for _, fixed in found.values()) > 2 * LEVEL
+    # Of amounts the fixed test errs less often: .11 at the least, of yes or no .22.
+    times = 3 if departures.pilot.contract.task is Task.CLASSIFICATION else 2
+    assert min(fixed for _, fixed in found.values()) > times * LEVEL
 
 
 @pytest.mark.slow

@@ -220,16 +220,16 @@ def rolling_out(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
 def next_step(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
     """The verdict on the open wave and what was done: opened, promoted, held or rolled back."""
     from monitoring.windows import Window, load_window
-    from pipelines import rollout
+    from pipelines import rollout, steps
     from pipelines.judging import judge_wave
 
     settings = load_settings()
     engine, loaded = open_store(settings), load_pilot(pilot, settings.root)
-    known = rollout.settled(engine, pilot)
+    known = steps.settled(engine, pilot)
     release = champion(engine, settings, pilot)
     if known is None or release is None or known[1].challenger != release_id:
         set_live_aliases(settings, engine, pilot)  # a step that was killed may have ended without them
-        step = rollout.last_step(engine, pilot)
+        step = steps.last_step(engine, pilot)
         last = f"; the last step was the {step.kind} of {step.facts['release']}" if step else ""
         return {"done": "nothing", "reasons": [f"{release_id} is not on its way{last}"]}
     wave = rollout.wave_of(loaded, known[1])

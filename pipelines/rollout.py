@@ -1,8 +1,5 @@
-"""Waves: how a release reaches its users, and how it is taken back. Each step changes the row of what is live, and is written.
-
-The journal is written before the row is changed, under an identity made of the row's version. What was written was decided:
-a step that was cut short in between is completed before the next one, whichever that is and whoever takes it (``settled``).
-Calling a step that is already done changes nothing.
+"""Waves: how a release reaches its users, and how it is taken back. Each step changes the row of what is live, and is written
+(``pipelines.steps``). Calling a step that is already done changes nothing.
 """
 
 from __future__ import annotations
@@ -13,30 +10,15 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
+from pipelines.steps import Known, decided_again, last_step, settled, take
 from tremplin import journal
 from tremplin.errors import TremplinError
-from tremplin.journal import Entry, Signatory
-from tremplin.live import Live, change, current
+from tremplin.journal import Signatory
+from tremplin.live import Live
 from tremplin.pilot import Pilot
 
-STEPS = ("go-live", "rollout", "wave", "halt", "resumption", "promotion", "rollback")  # kinds of entries
 
-
-def settled(engine: Engine, pilot: str) -> tuple[int, Live] | None:
-    """What is live, with the version of its row, after a step that was written but not taken is taken; None before any."""
-    known, step = current(engine, pilot), last_step(engine, pilot)
-    version = known[0] if known else 0
-    if step is None or step.identity != _identity(pilot, step.kind, version, step.facts["release"]):
-        return known
-    change(engine, pilot, Live.model_validate(step.facts["after"]), by=step.by, reason=step.facts["reason"])
-    return current(engine, pilot)
-
-
-def last_step(engine: Engine, pilot: str) -> Entry | None:
-    """The newest entry of the journal that changed what is live."""
-    return next((e for e in reversed(journal.entries(engine, pilot=pilot)) if e.kind in STEPS), None)
-
-
+@decided_again
 def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_of: datetime) -> Live:
     """Make a release the challenger, with no share yet. The first release of all becomes champion at once: it has nobody to meet.
 
@@ -46,10 +28,11 @@ def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_
     known = settled(engine, pilot.name)
     if known is None:
         reason = "first go-live: there is no champion to compare with, so it answers everybody at once"
-        return _step(
-            engine, pilot, "go-live", Live(champion=release_id), release_id, by=by, as_of=as_of, reason=reason
+        first = Live(champion=release_id)
+        return take(
+            engine, pilot, "go-live", None, first, release=release_id, by=by, as_of=as_of, reason=reason
         )
-    _, state = known
+    state = known[1]
     if release_id in (state.champion, state.challenger):
         return state
     if state.challenger is not None:
@@ -64,9 +47,10 @@ def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_
     key = hashlib.sha256(f"{pilot.name} rollout {len(before) + 1}".encode()).hexdigest()
     new = state.model_copy(update={"challenger": release_id, "share": 0.0, "rollout_key": key})
     reason = f"challenger to the champion {state.champion}, waves {', '.join(f'{w:.0%}' for w in pilot.file.rollout.waves)}"
-    return _step(engine, pilot, "rollout", new, release_id, by=by, as_of=as_of, reason=reason)
+    return take(engine, pilot, "rollout", known, new, release=release_id, by=by, as_of=as_of, reason=reason)
 
 
+@decided_again
 def open_wave(
     engine: Engine,
     pilot: Pilot,
@@ -82,8 +66,8 @@ def open_wave(
     Raises:
         TremplinError: the release is not the challenger, a person halted it, or a wave would be left out.
     """
-    state = _live(engine, pilot)
-    waves = pilot.file.rollout.waves
+    known = _live(engine, pilot)
+    state, waves = known[1], pilot.file.rollout.waves
     if state.challenger != release_id:
         raise TremplinError(f"{release_id} is not the challenger of {pilot.name}. Start its rollout first.")
     if state.halted:
@@ -102,7 +86,10 @@ def open_wave(
         return state
     new = state.model_copy(update={"share": waves[wave - 1]})
     reason = f"wave {wave} of {len(waves)}: {waves[wave - 1]:.0%} of the users"
-    return _step(engine, pilot, "wave", new, release_id, by=by, as_of=as_of, reason=reason, evidence=evidence)
+    return take(
+        engine, pilot, "wave", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
+        evidence=evidence,
+    )  # fmt: skip
 
 
 def wave_of(pilot: Pilot, state: Live) -> int:
@@ -116,6 +103,7 @@ def wave_opened(engine: Engine, pilot: Pilot, release_id: str) -> datetime | Non
     return next((entry.as_of for entry in reversed(waves) if entry.facts["release"] == release_id), None)
 
 
+@decided_again
 def halt(
     engine: Engine,
     pilot: Pilot,
@@ -130,15 +118,18 @@ def halt(
     Raises:
         TremplinError: no challenger is on its way.
     """
-    state, challenger = _challenged(engine, pilot)
+    known, challenger = _challenged(engine, pilot)
+    state = known[1]
     if state.halted:
         return state
     new = state.model_copy(update={"share": 0.0, "halted": True})
-    return _step(
-        engine, pilot, "halt", new, challenger, by=by, as_of=as_of, reason=reason, signed_by=signed_by
-    )
+    return take(
+        engine, pilot, "halt", known, new, release=challenger, by=by, as_of=as_of, reason=reason,
+        signed_by=signed_by,
+    )  # fmt: skip
 
 
+@decided_again
 def resume(
     engine: Engine,
     pilot: Pilot,
@@ -153,15 +144,18 @@ def resume(
     Raises:
         TremplinError: no challenger is on its way.
     """
-    state, challenger = _challenged(engine, pilot)
+    known, challenger = _challenged(engine, pilot)
+    state = known[1]
     if not state.halted:
         return state
     new = state.model_copy(update={"halted": False})
-    return _step(
-        engine, pilot, "resumption", new, challenger, by=by, as_of=as_of, reason=reason, signed_by=signed_by
-    )
+    return take(
+        engine, pilot, "resumption", known, new, release=challenger, by=by, as_of=as_of, reason=reason,
+        signed_by=signed_by,
+    )  # fmt: skip
 
 
+@decided_again
 def promote(
     engine: Engine,
     pilot: Pilot,
@@ -176,7 +170,8 @@ def promote(
     Raises:
         TremplinError: the release is not the challenger, or not everybody has it yet.
     """
-    state = _live(engine, pilot)
+    known = _live(engine, pilot)
+    state = known[1]
     if state.champion == release_id:
         return state
     if state.challenger != release_id or state.share < 1:
@@ -186,11 +181,13 @@ def promote(
         )
     new = Live(champion=release_id, previous=state.champion)
     reason = f"every wave was passed; {state.champion} stays at hand"
-    return _step(
-        engine, pilot, "promotion", new, release_id, by=by, as_of=as_of, reason=reason, evidence=evidence
-    )
+    return take(
+        engine, pilot, "promotion", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
+        evidence=evidence,
+    )  # fmt: skip
 
 
+@decided_again
 def rollback(
     engine: Engine,
     pilot: Pilot,
@@ -207,7 +204,8 @@ def rollback(
     Raises:
         TremplinError: it is the champion and there is none before it, or it never answered anybody.
     """
-    state = _live(engine, pilot)
+    known = _live(engine, pilot)
+    state = known[1]
     if release_id == state.challenger:
         new = Live(champion=state.champion, previous=state.previous)
     elif release_id == state.champion:
@@ -224,78 +222,31 @@ def rollback(
                 f"{state.challenger or 'none'}. `tremplin status` shows them."
             )
         return state
-    return _step(
-        engine,
-        pilot,
-        "rollback",
-        new,
-        release_id,
-        by=by,
-        as_of=as_of,
-        reason=reason,
-        evidence=evidence,
-        signed_by=signed_by,
-    )
+    return take(
+        engine, pilot, "rollback", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
+        evidence=evidence, signed_by=signed_by,
+    )  # fmt: skip
 
 
-def _live(engine: Engine, pilot: Pilot) -> Live:
+def _live(engine: Engine, pilot: Pilot) -> Known:
     known = settled(engine, pilot.name)
     if known is None:
         raise TremplinError(
             f"Nothing of {pilot.name} is live yet. Make a release first: `tremplin run`, `tremplin approve`."
         )
-    return known[1]
+    return known
 
 
-def _challenged(engine: Engine, pilot: Pilot) -> tuple[Live, str]:
-    state = _live(engine, pilot)
+def _challenged(engine: Engine, pilot: Pilot) -> tuple[Known, str]:
+    known = _live(engine, pilot)
+    state = known[1]
     if state.challenger is None:
         raise TremplinError(
             f"No challenger of {pilot.name} is on its way: its champion {state.champion} answers everybody. "
             "`tremplin rollout rollback` takes a release back."
         )
-    return state, state.challenger
+    return known, state.challenger
 
 
 def _way(state: Live) -> str:
     return "halted" if state.halted else f"on its way ({state.share:.0%})"
-
-
-def _identity(pilot: str, kind: str, version: int, release_id: str) -> str:
-    """As the journal has it: a step from one version of the row is one fact."""
-    return f"{pilot}:{kind}:{version}:{release_id}"
-
-
-def _step(
-    engine: Engine,
-    pilot: Pilot,
-    kind: str,
-    new: Live,
-    release_id: str,
-    *,
-    by: str,
-    as_of: datetime,
-    reason: str,
-    evidence: dict[str, Any] | None = None,
-    signed_by: Signatory | None = None,
-) -> Live:
-    known = current(engine, pilot.name)
-    version, before = known or (0, None)
-    journal.append(
-        engine,
-        kind,
-        identity=f"{version}:{release_id}",
-        pilot=pilot.name,
-        by=by,
-        as_of=as_of,
-        facts={
-            "release": release_id,
-            "reason": reason,
-            "before": before.model_dump() if before else None,
-            "after": new.model_dump(),
-            "evidence": evidence,
-        },
-        signed_by=signed_by,
-    )
-    change(engine, pilot.name, new, by=by, reason=reason)
-    return new

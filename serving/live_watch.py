@@ -153,14 +153,16 @@ class LiveWatch:
             return
         live = Live.model_validate_json(proposal.read_bytes())
         self._load(0, live)  # what cannot be served must not become what is live
-        version = change(
+        change(
             engine,
             self.settings.pilot,
             live,
             by="seed",
             reason=f"the store was empty; {proposal.name} says so",
+            after=0,
         )
-        self._follow(version, live)
+        if known := current(engine, self.settings.pilot):  # another replica may have been first
+            self._follow(*known)
 
     def _refuse(self, error: Exception) -> None:
         self.problem = " ".join(str(error).split())

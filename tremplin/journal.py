@@ -65,8 +65,11 @@ def append(
     as_of: datetime,
     facts: dict[str, Any],
     signed_by: Signatory | None = None,
+    among: str | None = None,
 ) -> Entry:
     """Write one fact; the same ``identity`` again writes nothing and gives the entry that is there.
+
+    ``among``: names several kinds of which only one entry may have that identity, whichever is first.
 
     ``recorded_at`` is the real clock: when something was written down is not a parameter. A fact that a person answers for
     is signed, even where it is known already: only the holder of the key comes so far.
@@ -75,7 +78,7 @@ def append(
     if signed_by:
         facts["contact"] = signed_by.contact
         facts["signature"] = signed_by.sign(_statement(kind, pilot, by, as_of, facts))
-    identity = f"{pilot}:{kind}:{identity}"
+    identity = f"{pilot}:{among or kind}:{identity}"
     for _attempt in range(20):
         with engine.begin() as connection:
             known = connection.execute(sa.select(journal).where(journal.c.identity == identity)).first()

@@ -12,7 +12,10 @@ from pydantic import Field, model_validator
 from sqlalchemy.engine import Engine
 
 from tremplin.contract import Strict
+from tremplin.errors import TremplinError
 from tremplin.store import live
+
+ATTEMPTS = 20
 
 
 class Live(Strict):
@@ -58,17 +61,27 @@ def current(engine: Engine, pilot: str) -> tuple[int, Live] | None:
     return (row.version, Live.model_validate(row.state)) if row else None
 
 
-def change(engine: Engine, pilot: str, state: Live, *, by: str, reason: str) -> int:
-    """Make ``state`` what is live; its version. Writing what is live already changes nothing."""
-    known = current(engine, pilot)
-    if known and known[1] == state:
-        return known[0]
-    with engine.begin() as connection:
-        result = connection.execute(
-            live.insert().values(
-                pilot=pilot, by=by, reason=reason, recorded_at=datetime.now(UTC), state=state.model_dump()
-            )
-        )
-    key = result.inserted_primary_key
-    assert key is not None
-    return int(key[0])
+def change(engine: Engine, pilot: str, state: Live, *, by: str, reason: str, after: int | None = None) -> int:
+    """Make ``state`` what is live; the version of the newest row then. Writing what is live already changes nothing.
+
+    Args:
+        after: the version that ``state`` was decided from, 0 for none: where another row has followed it, nothing is changed.
+    """
+    query = sa.select(sa.func.max(live.c.version), sa.func.max(live.c.version).filter(live.c.pilot == pilot))
+    for _attempt in range(ATTEMPTS):
+        with engine.connect() as connection:
+            newest, own = (version or 0 for version in connection.execute(query).one())
+        known = current(engine, pilot)
+        if (after is not None and own != after) or (known and known == (own, state)):
+            return int(own)
+        row = {
+            "version": newest + 1, "pilot": pilot, "by": by, "reason": reason, "recorded_at": datetime.now(UTC),
+            "state": state.model_dump(),
+        }  # fmt: skip
+        try:
+            with engine.begin() as connection:
+                connection.execute(live.insert().values(row))
+            return int(newest) + 1
+        except sa.exc.IntegrityError:
+            continue  # another writer took the version: what is live may be another by now
+    raise TremplinError(f"What is live of {pilot} is being changed by too many programs at once. Try again.")

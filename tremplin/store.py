@@ -86,7 +86,7 @@ journal = sa.Table(
 live = sa.Table(
     "live",
     metadata,
-    sa.Column("version", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),  # of all pilots together
     sa.Column("pilot", sa.String(64), nullable=False, index=True),
     sa.Column("by", sa.String(200), nullable=False),
     sa.Column("reason", sa.Text, nullable=False),

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from pipelines import rollout
+from pipelines import rollout, steps
 from tests.results import AS_OF
 from tremplin import journal, live
 from tremplin.errors import TremplinError
@@ -123,7 +123,7 @@ def test_a_step_cut_short_is_completed_before_any_other(
 def test_what_was_settled_stays(begun: Engine, pilot: Pilot) -> None:
     rollout.open_wave(begun, pilot, "new", 1, **HOW)
     live.change(begun, "flights", Live(champion="old"), by="a person", reason="by hand")
-    assert rollout.settled(begun, "flights") == live.current(begun, "flights")
+    assert steps.settled(begun, "flights") == live.current(begun, "flights")
     assert state(begun) == Live(champion="old"), "only a step from the newest row is still to be taken"
 
 

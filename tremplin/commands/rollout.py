@@ -87,11 +87,12 @@ def rollback(
     """
     from pipelines import rollout
     from pipelines.flows import set_live_aliases
+    from pipelines.steps import last_step
 
     given = context(ctx)
     by = who_may(given, "halt", key, reason)
     state = now(given)
-    last = rollout.last_step(given.store, given.pilot.name)
+    last = last_step(given.store, given.pilot.name)
     done = "rolled back"
     if release is None and state.challenger is None and last is not None and last.kind == "rollback":
         release, done = str(last.facts["release"]), "nothing: what was on its way was rolled back before"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import NormalDist
 from typing import Any
 
@@ -36,29 +37,30 @@ MINIMUM_DAYS = 7  # fewer do not show how days differ, and a weekday or two woul
 
 
 def performance(
-    rows: pd.DataFrame, pilot: Pilot, reference: Mapping[str, Any], *, over: bool
+    rows: pd.DataFrame, pilot: Pilot, reference: Mapping[str, Any], *, awaited_until: datetime | None
 ) -> PerformanceEvidence:
     """Measure the answers of ``rows`` (see ``load_window``) that have a label.
 
     Args:
         reference: see ``promise``.
-        over: whether the window has ended; before, a missing label may still come.
+        awaited_until: when the last labels of the window will be there; None where they are. Before that nothing is measured:
+            what is known soon may be another answer than what is known late (a flight that left on time has landed).
 
     Raises:
         TremplinError: the reference lacks a measure.
     """
     policy, site = pilot.file.monitoring, pilot.contract.site
     labelled = rows[rows["label"].notna()]
-    measures, why_not = _measured(labelled, pilot, policy.minimum_rows)
+    measures, why_not = _measured(labelled, pilot, policy.minimum_rows, awaited_until)
     sites = {}
     for name, own in rows.groupby(site, sort=True) if site else ():
         known = own[own["label"].notna()]
-        found, why = _measured(known, pilot, policy.minimum_site_rows)
+        found, why = _measured(known, pilot, policy.minimum_site_rows, awaited_until)
         sites[str(name)] = SitePerformance(rows=len(own), labelled=len(known), measures=found, why_not=why)
     return PerformanceEvidence(
         rows=len(rows),
         labelled=len(labelled),
-        never_labelled=1 - len(labelled) / len(rows) if over and len(rows) else None,
+        never_labelled=1 - len(labelled) / len(rows) if awaited_until is None and len(rows) else None,
         minimum_rows=policy.minimum_rows,
         measures=measures,
         why_not=why_not,
@@ -98,8 +100,13 @@ def _fields(estimate: Any) -> Mapping[str, Any]:
     return estimate if isinstance(estimate, Mapping) else {}
 
 
-def _measured(labelled: pd.DataFrame, pilot: Pilot, minimum: int) -> tuple[AnyMeasures | None, str | None]:
+def _measured(
+    labelled: pd.DataFrame, pilot: Pilot, minimum: int, awaited_until: datetime | None
+) -> tuple[AnyMeasures | None, str | None]:
     """The measures, or why there are none."""
+    if awaited_until is not None:
+        few = f"{len(labelled):,} rows, the quick ones, have theirs"
+        return None, f"outcomes arrive until {awaited_until:%Y-%m-%d} (monitoring.label_days); {few}"
     if len(labelled) < minimum:
         return (
             None,

@@ -134,7 +134,7 @@ class PilotsPolicy:
         """Measure the window and decide."""
         start, window = max(look.window.start, look.since), look.window
         answers = self.history.answers(look.model, start, window.end, look.as_of)
-        measured = performance(answers, self.history.pilot, look.model.evaluation, over=True)
+        measured = performance(answers, self.history.pilot, look.model.evaluation, awaited_until=None)
         self.evidence.append(
             WindowEvidence(
                 pilot=self.history.pilot.name,

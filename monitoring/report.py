@@ -10,10 +10,11 @@ Evidence: ``<window>.json``, ``<window>-evidently.html`` and ``<window>-evidentl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sqlalchemy.engine import Engine
 
@@ -59,7 +60,9 @@ def monitor_window(
             f"--from {window.start:%Y-%m-%d} --to {window.end:%Y-%m-%d}."
         )
     own = rows[rows["release_id"] == release_id]
-    measured = performance(own, pilot, release_profile.get("performance", {}), over=as_of >= window.end)
+    arrived = window.end + timedelta(days=pilot.file.monitoring.label_days)
+    awaited = arrived if as_of < arrived else None
+    measured = performance(own, pilot, release_profile.get("performance", {}), awaited_until=awaited)
     moved = drift(
         rows.drop_duplicates(pilot.contract.key),
         reference,
@@ -71,7 +74,9 @@ def monitor_window(
     fair = None
     if pilot.contract.protected:
         longer = load_window(engine, pilot, stretch(pilot, window), as_of)
-        fair = fairness(longer[longer["release_id"] == release_id], pilot, window, people)
+        longer = longer[longer["release_id"] == release_id]
+        # Whom it chose can be seen at once, whether it was right only with every outcome.
+        fair = fairness(longer if awaited is None else longer.assign(label=np.nan), pilot, window, people)
     evidence = WindowEvidence(
         pilot=pilot.name,
         window=window.name,

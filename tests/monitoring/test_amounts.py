@@ -57,7 +57,7 @@ class Minutes:
         return self.july.assign(score=said, decision=None, label=label)
 
     def measured(self, answers: np.ndarray | None = None) -> WindowEvidence:
-        found = performance(self.rows(answers), self.pilot, self.promise, over=True)
+        found = performance(self.rows(answers), self.pilot, self.promise, awaited_until=None)
         return WindowEvidence.model_construct(
             pilot=self.pilot.name, window="2013-07", start=JULY, end=AUGUST, as_of=AS_OF, release_id="first",
             answers={"first": len(self.july)}, performance=found, drift=NO_DRIFT, fairness=None,
@@ -134,7 +134,7 @@ def test_answers_that_are_minutes_off_are_worse(minutes: Minutes, shift: float) 
 
 def test_outcomes_that_are_all_the_same_are_not_judged(minutes: Minutes) -> None:
     rows = minutes.rows().assign(label=12.0)
-    found = performance(rows, minutes.pilot, minutes.promise, over=True)
+    found = performance(rows, minutes.pilot, minutes.promise, awaited_until=None)
     assert found.why_not == "every outcome is 12: nothing tells them apart"
 
 
@@ -144,7 +144,7 @@ def test_a_promise_of_another_task_is_refused(minutes: Minutes) -> None:
         "observed_expected": minutes.promise["observed_expected"],
     }
     with pytest.raises(TremplinError, match=r"no performance\.concordance, performance\.squared_error with"):
-        performance(minutes.rows(), minutes.pilot, other, over=True)
+        performance(minutes.rows(), minutes.pilot, other, awaited_until=None)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

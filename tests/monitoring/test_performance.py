@@ -44,8 +44,8 @@ def made(count: int = 9000, *, seed: int = 1, day_effect: float = 0.0, days: int
     )
 
 
-def judged(rows: pd.DataFrame, pilot: Pilot, *, over: bool = True) -> PerformanceEvidence:
-    return performance(rows, pilot, REFERENCE, over=over)
+def judged(rows: pd.DataFrame, pilot: Pilot, *, awaited_until: datetime | None = None) -> PerformanceEvidence:
+    return performance(rows, pilot, REFERENCE, awaited_until=awaited_until)
 
 
 def test_values_are_those_of_scikit_learn(pilot: Pilot) -> None:
@@ -140,11 +140,21 @@ def test_sites_are_judged_by_themselves_and_small_ones_are_not(pilot: Pilot) -> 
     assert "of at least 500" in (small.why_not or "")
 
 
-def test_the_share_never_labelled_waits_for_the_end_of_the_window(pilot: Pilot) -> None:
+def test_before_every_outcome_can_be_there_nothing_is_measured(pilot: Pilot) -> None:
+    """A delay is known late: of a model that is right, the early outcomes say that it expects too many."""
+    rows = made(8000)
+    rows.loc[rows["label"].eq(1) & (rows.index % 2 == 0), "label"] = np.nan
+    assert (judged(rows, pilot).measures or pytest.fail("measured")).calibration_ratio.high < 0.8
+    early = judged(rows, pilot, awaited_until=datetime(2013, 3, 4, tzinfo=UTC))
+    assert (early.rows, early.measures, early.never_labelled) == (8000, None, None)
+    assert (early.why_not or "").startswith("outcomes arrive until 2013-03-04")
+    assert {site.measures for site in early.sites.values()} == {None}
+
+
+def test_the_share_never_labelled_is_of_the_whole_window(pilot: Pilot) -> None:
     rows = made(8000)
     rows.loc[:799, "label"] = np.nan
-    assert judged(rows, pilot, over=False).never_labelled is None
-    assert judged(rows, pilot, over=True).never_labelled == pytest.approx(0.1)
+    assert judged(rows, pilot).never_labelled == pytest.approx(0.1)
     assert judged(rows.iloc[:0], pilot).never_labelled is None
 
 
@@ -161,4 +171,4 @@ def test_an_evaluation_without_its_interval_is_refused(pilot: Pilot, lacking: di
     with pytest.raises(
         TremplinError, match=r"no performance\..*brier.* with its interval.*Make the release again"
     ):
-        performance(made(), pilot, lacking, over=True)
+        performance(made(), pilot, lacking, awaited_until=None)

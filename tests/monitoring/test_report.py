@@ -74,6 +74,12 @@ def test_a_window_is_measured_for_its_champion_and_the_same_again_writes_the_sam
     answer(rows.iloc[4000:], 1 - scores[4000:], release="second", cohort="challenger")  # the wrong way round
     folder = tmp_path / "monitoring"
     reference = model_frame(january, quick.contract)
+    for early in (february.end - timedelta(days=3), february.end + timedelta(days=2, hours=23)):
+        waited = measured(engine, quick, february, reference, folder, as_of=early)
+        assert (waited.performance.measures, waited.performance.never_labelled) == (None, None)
+        assert "outcomes arrive until 2013-03-04" in (waited.performance.why_not or "")
+        assert waited.drift.rows == 5000  # what was asked is there at once
+        assert decide([waited], quick.file, as_of=early, retrainings=[]).action == "wait"
     found = measured(engine, quick, february, reference, folder)
     assert measured(engine, quick, february, reference, folder) == found
     assert sorted(path.name for path in folder.iterdir()) == [

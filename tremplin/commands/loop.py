@@ -114,7 +114,7 @@ def monitor(
 ) -> None:
     """Measure a window of answers: drift, performance by site, and whether to retrain, with reasons.
 
-    Example: `tremplin monitor 2013-07 --as-of 2013-08-03`
+    Example: `tremplin monitor 2013-07 --as-of 2013-08-04`
     """
     from pipelines import prefect_server
 

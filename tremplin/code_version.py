@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tremplin.git import git
 from tremplin.settings import Settings
-from tremplin.workspace import CODE
+from tremplin.workspace import CODE, code_files, is_code
 
 UNKNOWN = "unknown"
 
@@ -15,26 +15,41 @@ UNKNOWN = "unknown"
 def code_version(settings: Settings) -> tuple[str, bool]:
     """``(commit, dirty)`` of the code under ``settings.root``.
 
-    Dirty means a tracked change outside ``dvc.lock`` and ``*.dvc``: those are results, not code. A workspace, which git
-    ignores, is compared with the commit file by file. Where there is no git (an image), both come from the settings;
-    without those the commit is ``unknown`` and counts as dirty.
+    Dirty means a tracked change, or code that is in no commit (a new file that git does not ignore). Not ``dvc.lock`` and
+    ``*.dvc``: those are results. A workspace, which git ignores, is compared with the commit file by file. Where there is no
+    git (an image), both come from the settings; without those the commit is ``unknown`` and counts as dirty.
     """
     commit = git(settings.root, "rev-parse", "HEAD")
     if commit is None:
         return (settings.commit, settings.dirty) if settings.commit else (UNKNOWN, True)
     if git(settings.root, "check-ignore", "--quiet", ".") is not None:
         return commit.strip(), _differs(settings.root)
-    changes = git(settings.root, "status", "--porcelain", "--untracked-files=no", "--no-renames", "-z") or ""
-    changed = [Path(line[3:]) for line in changes.split("\0") if line]
-    return commit.strip(), any(path.name != "dvc.lock" and path.suffix != ".dvc" for path in changed)
+    changes = git(settings.root, "status", "--porcelain", "--untracked-files=all", "--no-renames", "-z")
+    return commit.strip(), changes is None or any(_counts(line) for line in changes.split("\0") if line)
+
+
+def _counts(change: str) -> bool:
+    """Whether a line of ``git status`` speaks of code: any tracked file but a result, and what is new where code lies."""
+    path = Path(change[3:])
+    return not _is_result(path) and (not change.startswith("??") or is_code(path))
+
+
+def _is_result(path: Path) -> bool:
+    return path.name == "dvc.lock" or path.suffix == ".dvc"
 
 
 def _differs(workspace: Path) -> bool:
-    """Whether a file of the workspace is not the one of that name in the commit."""
+    """Whether the workspace's code is not the commit's: a file is another, is missing, or is not in the commit."""
     top = Path((git(workspace, "rev-parse", "--show-toplevel") or "").strip())
     listed = (git(top, "ls-tree", "-r", "-z", "HEAD", "--", *CODE) or "").split("\0")
-    committed = {line.partition("\t")[2]: line.split()[2] for line in listed if line}
-    return any(_blob(workspace / name) != blob for name, blob in committed.items())
+    committed = {Path(line.partition("\t")[2]): line.split()[2] for line in listed if line}
+    names = {*committed, *code_files(workspace)}
+    return any(
+        _blob(workspace / name) != committed.get(name)
+        for name in names
+        if not _is_result(name)
+        and (name in committed or git(top, "check-ignore", "--quiet", "--", str(name)) is None)
+    )
 
 
 def _blob(path: Path) -> str | None:

@@ -52,9 +52,19 @@ def cache_of(checkout: Path) -> Path:
     return checkout / ".dvc" / "cache"
 
 
+def cached(checkout: Path, md5: str) -> Path:
+    """Where that cache keeps the content with the hash ``md5`` (DVC's: a folder's ends in ``.dir``); it may not be there."""
+    return cache_of(checkout) / "files" / "md5" / md5[:2] / md5[2:]
+
+
 def workspace_settings(settings: Settings, root: Path) -> Settings:
     """The same state and services, with the code and the files of another root."""
     return load_settings(**{**settings.model_dump(), "root": root})
+
+
+def is_code(name: Path) -> bool:
+    """Whether a file, by its name relative to a checkout, lies where code lies."""
+    return any(name.is_relative_to(code) for code in CODE)
 
 
 def code_files(checkout: Path) -> list[Path]:

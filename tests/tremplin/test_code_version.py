@@ -34,10 +34,55 @@ def test_a_clean_checkout_is_its_commit(checkout: Path) -> None:
     assert code_version(load_settings(root=checkout)) == (git(checkout, "rev-parse", "HEAD"), False)
 
 
-def test_results_and_new_files_do_not_make_it_dirty(checkout: Path) -> None:
-    for name in ("dvc.lock", "data.parquet.dvc", "new.txt"):
-        (checkout / name).write_text("2")
+def write(root: Path, name: str, text: str = "2") -> Path:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text(text)
+    return root / name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dvc.lock",
+        "data.parquet.dvc",
+        "new.txt",
+        "reports/new.json",
+        "pilots/rows.parquet.dvc",
+        "pilots/a.log",
+    ],
+)
+def test_results_and_files_beside_the_code_do_not_make_it_dirty(checkout: Path, name: str) -> None:
+    write(checkout, ".git/info/exclude", "*.log\n")
+    write(checkout, name)
     assert not code_version(load_settings(root=checkout))[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["pilots/bikes/model.py", "pilots/bikes/déjà vu.yaml", "tremplin/new.py", "dvc.yaml"]
+)
+def test_code_that_is_in_no_commit_makes_it_dirty_until_it_is(checkout: Path, name: str) -> None:
+    write(checkout, name)
+    assert code_version(load_settings(root=checkout))[1]
+    git(checkout, "add", ".")
+    assert code_version(load_settings(root=checkout))[1], "staged is not committed"
+    git(checkout, "commit", "-qm", "second")
+    assert not code_version(load_settings(root=checkout))[1]
+
+
+def test_a_commit_that_names_a_pilot_and_lacks_its_files_is_not_its_code(checkout: Path) -> None:
+    write(checkout, "pilots/flights/model.py")
+    write(checkout, "dvc.yaml", "pilots: [flights]")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-qm", "flights")
+    write(checkout, "pilots/bikes/model.py")
+    write(checkout, "dvc.yaml", "pilots: [flights, bikes]")
+    git(checkout, "commit", "-qam", "add bikes")  # leaves out what git does not know
+    assert code_version(load_settings(root=checkout))[1]
+
+
+def test_what_git_does_not_tell_is_not_clean(checkout: Path) -> None:
+    (checkout / ".git" / "index").write_bytes(b"damaged")
+    assert code_version(load_settings(root=checkout))[1]
 
 
 @pytest.mark.parametrize("way", ["edited", "staged", "deleted", "renamed"])
@@ -66,15 +111,41 @@ def test_without_git_the_settings_say_it(tmp_path: Path) -> None:
     assert code_version(load_settings(root=tmp_path)) == ("unknown", True)
 
 
-def test_a_workspace_is_compared_with_the_commit_file_by_file(tmp_path: Path) -> None:
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
     checkout = tmp_path / "checkout"
-    (checkout / "pilots" / "lamps").mkdir(parents=True)
-    (checkout / "pilots" / "lamps" / "model.py").write_text("1")
-    (checkout / ".gitignore").write_text(".tremplin/\n")
+    write(checkout, "pilots/lamps/model.py", "1")
+    write(checkout, ".gitignore", ".tremplin/\n*.log\n")
     for name in ("init -q", "add .", "commit -qm first"):
         git(checkout, *name.split())
-    workspace = make_workspace(checkout, checkout / ".tremplin" / "demo")
-    commit = git(checkout, "rev-parse", "HEAD")
+    return make_workspace(checkout, checkout / ".tremplin" / "demo")
+
+
+def test_a_workspace_is_compared_with_the_commit_file_by_file(workspace: Path) -> None:
+    commit = git(workspace, "rev-parse", "HEAD")
     assert code_version(load_settings(root=workspace)) == (commit, False)
-    (workspace / "pilots" / "lamps" / "model.py").write_text("2")
+    write(workspace, "pilots/lamps/model.py")
     assert code_version(load_settings(root=workspace)) == (commit, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "dirty"),
+    [
+        ("pilots/bikes/model.py", True),
+        ("pilots/lamps/new.py", True),
+        ("pilots/lamps/rows.parquet.dvc", False),
+        ("pilots/lamps/a.log", False),  # the checkout ignores it
+        ("pilots/lamps/__pycache__/model.pyc", False),
+        ("models/lamps/model.onnx", False),
+    ],
+)
+def test_a_workspace_is_compared_with_what_the_commit_lacks(workspace: Path, name: str, dirty: bool) -> None:
+    write(workspace, name)
+    assert code_version(load_settings(root=workspace))[1] is dirty
+
+
+def test_a_workspace_of_code_that_was_never_committed_is_dirty(workspace: Path) -> None:
+    checkout = workspace.parents[1]
+    write(checkout, "pilots/bikes/model.py")
+    make_workspace(checkout, workspace)
+    assert code_version(load_settings(root=workspace))[1]

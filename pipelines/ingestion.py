@@ -41,6 +41,9 @@ class SnapshotFacts(Strict):
     end: datetime
     rows: int
     withdrawn: int  # rows left out, for their key or subject withdrew consent
+    withdrawn_unmatched: (
+        int  # listed identifiers that no row had: of another pilot or time, or written otherwise
+    )
     labelled: int
     pending: int  # the label became known after as_of, and was erased
     never_labelled: int  # the source knows of no label
@@ -79,6 +82,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime, *, withdrawn: Withdrawn 
             "arrived, and as_of."
         )
     # Before the contract is checked: a row kept aside for a breach, or named in an error, is a row that was used.
+    unmatched = withdrawn.unmatched(rows, pilot.contract)
     fetched, rows = len(rows), withdrawn.leave_out(rows, pilot.contract)
     if rows.empty:
         raise ContractBreach(
@@ -87,6 +91,11 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime, *, withdrawn: Withdrawn 
     left_out = fetched - len(rows)
     if left_out:
         progress(f"{left_out:,} rows left out: consent withdrawn")
+    if unmatched:
+        progress(
+            f"{unmatched:,} of the {len(withdrawn.identifiers):,} identifiers that withdrew consent are in no row: they are of "
+            "another pilot or time, or written otherwise than the source writes them"
+        )
     rows = typed(require(rows, pilot.contract, paths.rejected), pilot.contract)
     _refuse_impossible_times(rows, pilot.contract, start, as_of)
     _refuse_incomplete(rows, pilot.contract)
@@ -108,6 +117,7 @@ def ingest(pilot: Pilot, paths: Paths, as_of: datetime, *, withdrawn: Withdrawn 
         end=as_of,
         rows=len(rows),
         withdrawn=left_out,
+        withdrawn_unmatched=unmatched,
         labelled=labelled,
         pending=pending,
         never_labelled=len(rows) - labelled - pending,

@@ -3,8 +3,9 @@
 Requirement: withdrawing is as easy as giving (GDPR, article 7(3)): one line in a file, honoured at the next ingestion.
 Risk: a list that is lost or cannot be read brings people back; a log or an error names those who asked to be left out.
 Quality method: the list is state, not code (``TREMPLIN_WITHDRAWN``); what cannot be read is an error, never an empty list;
-only counts and a hash leave this module.
-Evidence: ``withdrawn`` in ``snapshot.json`` and the MLflow tag ``tremplin.withdrawn``.
+only counts and a hash leave this module; how many identifiers were met by no row is one of them, for a list that is written
+otherwise than the source writes leaves nobody out.
+Evidence: ``withdrawn`` and ``withdrawn_unmatched`` in ``snapshot.json``, and the MLflow tag ``tremplin.withdrawn``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from tremplin.settings import WITHDRAWN, Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+WHOLE = re.compile(r"-?\d+\.0*")
 COMMENT = re.compile(r"(^|\s)#.*")  # an identifier may hold a `#`, but not after a space
 
 
@@ -38,10 +41,15 @@ class Withdrawn:
 
     def leave_out(self, rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
         """The rows of which neither the key nor the subject is listed, in their order."""
-        for name in (contract.key, contract.subject):
-            if self.identifiers and name in rows:
-                rows = rows[~_as_text(rows[name]).isin(self.identifiers).to_numpy()]
+        asked = {_plain(identifier) for identifier in self.identifiers}
+        for name in _naming(rows, contract) if asked else []:
+            rows = rows[~_as_text(rows[name]).isin(asked).to_numpy()]
         return rows
+
+    def unmatched(self, rows: pd.DataFrame, contract: Contract) -> int:
+        """How many identifiers are neither key nor subject of a row: of another pilot or time, or written otherwise."""
+        found = {text for name in _naming(rows, contract) for text in _as_text(rows[name]).dropna().unique()}
+        return sum(_plain(identifier) not in found for identifier in self.identifiers)
 
 
 NOBODY = Withdrawn()
@@ -76,8 +84,18 @@ def _unreadable(path: Path, why: str) -> TremplinError:
     )
 
 
+def _naming(rows: pd.DataFrame, contract: Contract) -> list[str]:
+    return [name for name in (contract.key, contract.subject) if name is not None and name in rows]
+
+
 def _as_text(values: pd.Series) -> pd.Series:
-    """As the store keeps keys and subjects; whole numbers without a decimal point, however the source stores them."""
-    if values.dtype.kind == "f" and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")
-    return values.astype("string")
+    """Keys or subjects as the list is compared with them; what is missing stays so."""
+    return values.astype(object).map(_plain, na_action="ignore")
+
+
+def _plain(value: object) -> str:
+    """Without spaces around it, and a whole number without a decimal point, whatever type the source gives it."""
+    if isinstance(value, float | Decimal) and value % 1 == 0:
+        return str(int(value))
+    text = str(value).strip()
+    return text.partition(".")[0] if WHOLE.fullmatch(text) else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -76,12 +77,45 @@ def test_the_same_list_is_a_no_op_and_a_longer_one_another_snapshot(place: Town)
     assert longer.sha256 != first.sha256
 
 
-@pytest.mark.parametrize("owners", [[7.0, 17.0, None], ["7", "17", None]])
+STORED = {
+    "floats": pd.Series([7.0, 17.0, None]),
+    "floats, one of them no whole number": pd.Series([7.0, 17.5, None]),
+    "floats among objects": pd.Series([7.0, "17", None], dtype=object),
+    "whole numbers among objects": pd.Series([7, "x", None], dtype=object),
+    "decimals": pd.Series([Decimal("7.00"), Decimal(17), None], dtype=object),
+    "text": pd.Series(["7", "17", None]),
+    "text of floats": pd.Series(["7.0", "17.0", None]),
+    "text with spaces": pd.Series([" 7", "17 ", None]),
+    "kinds": pd.Series(["7", "17", None]).astype("category"),
+    "whole numbers": pd.Series([7, 17, None], dtype="Int64"),
+}
+
+
+@pytest.mark.parametrize("stored", STORED)
+@pytest.mark.parametrize("identifier", ["7", "7.0"])
 def test_whoever_is_listed_is_found_however_the_source_stores_a_number(
-    place: Town, owners: list[object]
+    place: Town, stored: str, identifier: str
 ) -> None:
-    rows = pd.DataFrame({"check_id": ["a", "b", "c"], "owner": owners})
-    assert listed("7").leave_out(rows, place.pilot.contract)["check_id"].tolist() == ["b", "c"]
+    contract, rows = (
+        place.pilot.contract,
+        pd.DataFrame({"check_id": ["a", "b", "c"], "owner": STORED[stored]}),
+    )
+    asked = listed(identifier, "70", "b ")
+    assert asked.leave_out(rows, contract)["check_id"].tolist() == ["c"]
+    assert asked.unmatched(rows, contract) == 1
+
+
+@pytest.mark.parametrize("key", [2**53 + 1, 10**17 + 1])
+def test_neighbouring_large_numbers_are_told_apart(place: Town, key: int) -> None:
+    rows = pd.DataFrame({"check_id": ["a", "b"], "owner": pd.Series([key, None], dtype="Int64")})
+    assert listed(str(key - 1)).leave_out(rows, place.pilot.contract)["check_id"].tolist() == ["a", "b"]
+    assert listed(str(key)).leave_out(rows, place.pilot.contract)["check_id"].tolist() == ["b"]
+
+
+@pytest.mark.parametrize("other", ["7.5", "07", "7a", "-7", "7.0.0"])
+def test_what_is_no_other_spelling_of_an_identifier_is_somebody_else(place: Town, other: str) -> None:
+    rows = pd.DataFrame({"check_id": ["a"], "owner": pd.Series([7.0], dtype=object)})
+    assert len(listed(other).leave_out(rows, place.pilot.contract)) == 1
 
 
 def test_a_withdrawn_row_is_not_even_kept_aside_or_named_when_it_breaks_the_contract(place: Town) -> None:
@@ -109,10 +143,11 @@ def test_the_task_of_the_flow_reads_the_list_and_no_identifier_leaves_it(
     ingest_task.fn(place.root, "lamps", AS_OF)
     facts = read_facts(place.paths)
     assert facts is not None
-    assert facts.withdrawn == len(KEYS)
+    assert (facts.withdrawn, facts.withdrawn_unmatched) == (len(KEYS), 1)
     said = "".join(capsys.readouterr()) + place.paths.snapshot_facts.read_text("utf-8") + repr(listed(*KEYS))
     assert "2 rows left out" in said
-    assert not any(key in said for key in KEYS)
+    assert "1 of the 3 identifiers that withdrew consent are in no row" in said
+    assert not any(key in said for key in {*KEYS, "nobody-we-know"})
 
 
 def test_a_list_that_was_named_and_cannot_be_read_is_an_error_and_no_empty_list(tmp_path: Path) -> None:

@@ -186,6 +186,10 @@ def test_a_version_that_moves_is_no_snapshot(service: City) -> None:
     [
         ({"key": "name"}, "key: name must be among the columns"),
         ({"key": "flickers"}, r"holds a row without a key \(flickers=None\)"),
+        (
+            {"key": ["id", "place"], "columns": {"id": "string", "place": "string"}},
+            "the key place is a list or an object",
+        ),
         ({"rows": "things"}, "the body has no field things"),
         ({"rows": "meta"}, "meta is not a list of objects"),
         ({"total": "meta.count"}, "declares no total: there is no meta.count"),
@@ -200,6 +204,13 @@ def test_what_a_person_must_mend_is_named(service: City, given: dict[str, Any], 
     with pytest.raises(TremplinError, match=said) as refused:
         read(service, **given)
     assert not isinstance(refused.value, SourceAway)
+
+
+def test_a_key_that_is_a_list_names_no_row(service: City) -> None:
+    for number, row in enumerate(service.rows):
+        row["tags"] = [number]
+    with pytest.raises(TremplinError, match="the key tags is a list or an object in a row"):
+        read(service, columns={"id": "string", "tags": "string"}, key="tags")
 
 
 def test_credentials_travel_in_headers_and_are_never_shown(

@@ -18,6 +18,7 @@ class Consistency:
 
     def __init__(self, columns: list[str], keys: list[str], *, stops_at_total: bool) -> None:
         self.columns = columns
+        self.keys = keys
         self.places = [columns.index(key) for key in keys]
         self.stops_at_total = stops_at_total  # no page marks the end where a total is declared
         self.count = 0
@@ -40,6 +41,13 @@ class Consistency:
             key = tuple(row[place] for place in self.places)
             if None in key:
                 raise TremplinError(f"{shown(page.url)} holds a row without a key ({self._named(key)}).")
+            if nested := [
+                name for name, part in zip(self.keys, key, strict=True) if isinstance(part, list | dict)
+            ]:
+                raise TremplinError(
+                    f"{shown(page.url)}: the key {', '.join(nested)} is a list or an object in a row, and names none. Name a "
+                    "field of one value; dots go into objects."
+                )
             if key in self.known:
                 raise Moved(f"the row {self._named(key)} came twice")
             self.known.add(key)

@@ -49,7 +49,8 @@ class ChampionModel:
         missing = [feature.name for feature in contract.features if feature.name not in rows]
         if missing:
             raise TremplinError(
-                f"the champion {self.release.id} needs {', '.join(missing)}, which these rows lack"
+                f"the champion {self.release.id} needs {', '.join(missing)}, which these rows lack. Leave it in the contract "
+                "without the tag `feature` until a model that does not need it is champion, then take it out"
             )
         model = OnnxModel(self.release.path / "model.onnx", contract)
         return asked.scale.to_unit(model.score(model_columns(model_frame(rows, contract))))

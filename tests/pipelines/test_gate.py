@@ -16,7 +16,7 @@ from pipelines.stages import write_json
 from pipelines.verdict import Verdict, canonical_json, verdict_hash, verdict_markdown, verdict_table
 from tests.conftest import ReleaseFactory
 from tests.gates.judging import release_of
-from tests.results import AS_OF, BOOSTED, Result, judged
+from tests.results import AS_OF, BOOSTED, Result, judged, line
 from tremplin.canonical import digest
 from tremplin.errors import TremplinError
 
@@ -123,7 +123,23 @@ def test_a_champion_that_cannot_be_scored_blocks(
     )
     verdict = judged(honest_result, renamed)
     assert verdict.blocked_by == ["champion"]
-    assert "visibility" in next(c for c in verdict.checks if c.id == "champion").evidence
+    evidence = line(verdict, "champion").evidence
+    assert "visibility" in evidence
+    assert "Leave it in the contract without the tag `feature`" in evidence
+
+
+def test_a_column_goes_in_two_steps_and_the_champion_that_needs_it_is_met_on_the_same_rows(
+    honest_result: Result, result: Result, tmp_path: Path
+) -> None:
+    """First it is no feature any more, and stays in the contract; once the model without it is champion, it is taken out."""
+    champion = release_of(honest_result, tmp_path / "champion")
+    result.rewrite("features.py", '"pressure", "visib",', '"pressure",')
+    said = "description: Visibility at the origin, same observation\n        tags: "
+    result.rewrite("contract.yaml", f"{said}[feature]", f"{said}[]")
+    result.retrain()
+    verdict = judged(result, champion)
+    assert verdict.passed, verdict.blocked_by
+    assert line(verdict, "champion").interval is not None
 
 
 def test_a_tampered_report_opens_nothing(result: Result) -> None:

@@ -1,7 +1,7 @@
 """Lineage: from one answer back to the release, the run, the code, the rows, the gate and the person behind it.
 
-Every link is verified where both of its ends can be read: a hash is computed again from what it is a hash of, never believed
-because two records repeat it. A broken link is named; the links after it are still followed.
+A link is verified only where a hash was computed again from what it is a hash of, never because two records repeat it; where
+there is nothing to compute from it says so. A broken link is named; the links after it are still followed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def trace(settings: Settings, engine: Engine, prediction_id: str) -> Trace:
         links = [
             answered(prediction, release),
             released(prediction, release),
-            *in_registry(settings, release.manifest),
+            *in_registry(settings, release),
             approved(engine, release, read_signers(settings.allowed_signers)),
         ]
     return Trace(prediction=prediction_id, links=[*links, outcome(engine, prediction)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tremplin.contract import Strict
@@ -17,6 +18,21 @@ class Link(Strict):
     value: str
     verified: bool | None  # None where there is nothing to verify against
     detail: str
+
+
+def compared(
+    name: str, value: str, found: str, *, wrong: Sequence[str | None], unknown: Sequence[str | None] = ()
+) -> Link:
+    """A link of several comparisons: one that failed breaks it, and one that could not be made leaves it unverified.
+
+    Args:
+        found: what was compared, said where all of it holds.
+        wrong: of each comparison what is wrong, None where it holds.
+        unknown: of each that may have nothing to compare with, why it has not; None where it has.
+    """
+    failed, unmade = ([said for said in each if said] for each in (wrong, unknown))
+    detail = "; ".join(failed or unmade) or found
+    return Link(name=name, value=value, verified=False if failed else None if unmade else True, detail=detail)
 
 
 class Trace(Strict):

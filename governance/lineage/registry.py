@@ -1,107 +1,114 @@
-"""The links that MLflow holds: what the release's manifest says against the run and the version it names."""
+"""The links that MLflow holds: what the release's manifest says, against the files of the run and the version it names."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
-from governance.lineage.links import Link
-from governance.origin import origin_of
+from governance.lineage.links import Link, compared
+from governance.lineage.origins import charter, code, contract, data
+from governance.lineage.run_files import Lock, RunFiles, md5, read_lock, sha256_of
 from tremplin.canonical import digest
-from tremplin.errors import TremplinError
-from tremplin.lock import stages
-from tremplin.release import Manifest
+from tremplin.release import Manifest, Release
 from tremplin.settings import Settings
 from tremplin.tracking import tracking
 
 
-def in_registry(settings: Settings, manifest: Manifest) -> list[Link]:
-    """Run, commit, data, contract, lock and verdict: what the manifest says against what MLflow holds."""
+def in_registry(settings: Settings, release: Release) -> list[Link]:
+    """Run, commit, data, contract, charter, lock, reports and verdict: the manifest's hashes, computed again from what MLflow,
+    DVC's cache and git keep."""
     from mlflow.exceptions import MlflowException
 
+    manifest = release.manifest
     name = f"{manifest.mlflow_run}, version {manifest.model_version}"
     client = tracking(settings)
     try:
         run = client.get_run(manifest.mlflow_run)
         version = client.get_model_version(manifest.pilot, str(manifest.model_version))
+        model = client.get_model_version_download_uri(manifest.pilot, str(manifest.model_version))
     except MlflowException as error:
         return [
             Link(name="MLflow run", value=name, verified=False, detail=f"MLflow does not have it: {error}")
         ]
-    tags = run.data.tags
-    same_model = tags.get("tremplin.model") == manifest.files["model.onnx"]
-    told = {title: tags.get(f"tremplin.{title}") for title in ("commit", "dirty", "data", "contract")}
-    same_code = (told["commit"], told["dirty"]) == (manifest.commit, str(manifest.dirty).lower())
-    remark = " (dirty: the code differed from it)" if manifest.dirty else ""
+    tags, files = run.data.tags, RunFiles(run.info.artifact_uri, model)
+    lock = read_lock(files.read("dvc.lock"), manifest.pilot)
+    believed = lock if lock and lock.hash == manifest.lock_hash else None
     return [
-        Link(
-            name="MLflow run",
-            value=name,
-            verified=version.run_id == manifest.mlflow_run and same_model,
-            detail="the version is this run's, and its model is the release's model.onnx",
-        ),
-        _compared("commit", manifest.commit, same=same_code, remark=remark),
-        _compared(
-            "data",
-            manifest.data_hash,
-            same=told["data"] == manifest.data_hash,
-            remark=_where_from(client, manifest),
-        ),
-        _compared("contract", manifest.contract_hash, same=told["contract"] == manifest.contract_hash),
-        _lock(client, manifest),
-        _verdict(client, manifest),
+        _model(name, manifest, tags, files, of_run=version.run_id == manifest.mlflow_run),
+        code(settings.root, manifest, tags, believed),
+        data(settings.root, manifest, tags, believed, files),
+        contract(release, tags, believed, files),
+        charter(settings.root, manifest, tags, files),
+        _lock(manifest, lock),
+        _reports(manifest, believed, files),
+        _verdict(manifest, files),
     ]
 
 
-def _compared(name: str, value: str, *, same: bool, remark: str = "") -> Link:
-    detail = f"release and run agree{remark}" if same else "release and run differ"
-    return Link(name=name, value=value, verified=same, detail=detail)
+def _model(name: str, manifest: Manifest, tags: Mapping[str, str], files: RunFiles, *, of_run: bool) -> Link:
+    logged, released = files.model(), manifest.files["model.onnx"]
+    return compared(
+        "MLflow run",
+        name,
+        "the version is this run's, and the model logged with it is the release's model.onnx, hashed again",
+        wrong=[
+            None if of_run else "the version is another run's",
+            None if tags.get("tremplin.model") == released else "the run names another model than the release has",
+            "the version has no model.onnx" if logged is None else None,
+            None if logged is None or sha256_of(logged) == released else "the model.onnx logged with it is not the release's",
+        ],
+    )  # fmt: skip
 
 
-def _where_from(client: Any, manifest: Manifest) -> str:
-    """Window, rows and sources of the snapshot, as the run keeps them; empty where it keeps those of another, or none."""
-    try:
-        facts = json.loads(_artifact(client, manifest, "data/snapshot.json") or "{}")
-        return f"; {origin_of(facts)}" if facts["sha256"] == manifest.data_hash else ""
-    except (ValueError, KeyError, TypeError):
-        return ""
+def _lock(manifest: Manifest, lock: Lock | None) -> Link:
+    if lock is None:
+        wrong = "the run has no readable dvc.lock"
+    else:
+        wrong = "" if lock.hash == manifest.lock_hash else "the run's dvc.lock is not the release's"
+    return compared("lock", manifest.lock_hash, "hash computed again from the run's dvc.lock", wrong=[wrong])
 
 
-def _lock(client: Any, manifest: Manifest) -> Link:
-    text = _artifact(client, manifest, "dvc.lock")
-    try:
-        hashed = digest(stages(text, manifest.pilot)) if text is not None else None
-    except TremplinError:
-        hashed = None
-    detail = "hash computed again from the run's dvc.lock" if hashed else "the run has no readable dvc.lock"
-    return Link(name="lock", value=manifest.lock_hash, verified=hashed == manifest.lock_hash, detail=detail)
-
-
-def _verdict(client: Any, manifest: Manifest) -> Link:
-    text = _artifact(client, manifest, "gate/verdict.json")
-    if text is None:
-        return Link(
-            name="gate verdict", value=manifest.verdict_hash, verified=False, detail="the run has no verdict"
-        )
-    try:
-        verdict = json.loads(text)
-    except ValueError:
-        detail = "the run's verdict is not JSON: it was overwritten"
-        return Link(name="gate verdict", value=manifest.verdict_hash, verified=False, detail=detail)
-    same = digest(verdict) == manifest.verdict_hash and verdict["model_hash"] == manifest.files["model.onnx"]
-    passed = sum(check["passed"] for check in verdict["checks"])
-    detail = f"{passed} of {len(verdict['checks'])} checks passed; hash computed again from the run's verdict"
-    return Link(
-        name="gate verdict", value=manifest.verdict_hash, verified=same and verdict["passed"], detail=detail
+def _reports(manifest: Manifest, lock: Lock | None, files: RunFiles) -> Link:
+    folder = f"reports/{manifest.pilot}/"
+    there = {name: md5(content) for name, content in files.reports().items()}
+    value = ", ".join(there) or "none"
+    if lock is None:
+        said = "cannot be compared without the run's dvc.lock"
+        return Link(name="reports", value=value, verified=None, detail=said)
+    made = {
+        path.removeprefix(folder): hashed
+        for path, hashed in lock.outputs.items()
+        if path.startswith(folder) and path.endswith(".json")
+    }
+    differing = [name for name in sorted({*made, *there}) if made.get(name) != there.get(name)]
+    return compared(
+        "reports",
+        value,
+        f"{len(made)} reports of the run are those that the lock names, by DVC's hash",
+        wrong=[f"{name} of the run is not the lock's" for name in differing],
+        unknown=[None if made else "the lock names none"],
     )
 
 
-def _artifact(client: Any, manifest: Manifest, path: str) -> str | None:
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
-    location = f"{client.get_run(manifest.mlflow_run).info.artifact_uri}/{path}"
+def _verdict(manifest: Manifest, files: RunFiles) -> Link:
+    content = files.read("gate/verdict.json")
     try:
-        return str(mlflow.artifacts.load_text(location))
-    except (MlflowException, OSError):
-        return None
+        verdict = None if content is None else json.loads(content)
+        hashed = digest(verdict)
+    except ValueError:  # not JSON, or a number that has no form in it
+        verdict = hashed = None
+    if content is None or hashed != manifest.verdict_hash:
+        wrong = "the run has no verdict" if content is None else "the run's verdict is not the release's"
+        return Link(name="gate verdict", value=manifest.verdict_hash, verified=False, detail=wrong)
+    assert isinstance(verdict, dict)  # what the release was made with
+    passed = sum(check["passed"] for check in verdict["checks"])
+    of_model = verdict["model_hash"] == manifest.files["model.onnx"]
+    return compared(
+        "gate verdict",
+        manifest.verdict_hash,
+        f"{passed} of {len(verdict['checks'])} checks passed; hash computed again from the run's verdict",
+        wrong=[
+            None if of_model else "it is of another model",
+            None if verdict["passed"] else "it blocked the model",
+        ],
+    )

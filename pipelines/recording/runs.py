@@ -59,7 +59,9 @@ def write_run(
     client.log_batch(run_id, metrics=metrics, params=params)
     files = {paths.root / "dvc.lock": "", pilot.folder / "pilot.yaml": "", pilot.folder / "contract.yaml": ""}
     files[paths.snapshot_facts] = "data"  # source, window, rows and hash of the snapshot
-    files |= dict.fromkeys(sorted(paths.reports.glob("*.json")), "reports")
+    named = md5_of(paths.root, pilot.name)  # a report that no stage made would be vouched for by nothing
+    reports = (paths.root / path for path in sorted(named) if path.endswith(".json"))
+    files |= dict.fromkeys((path for path in reports if path.parent == paths.reports), "reports")
     files |= dict.fromkeys(sorted((paths.reports / "plots").rglob("*.png")), "plots")
     for path, folder in files.items():
         client.log_artifact(run_id, str(path), folder or None)
@@ -82,6 +84,8 @@ def _tags(pilot: Pilot, paths: Paths, settings: Settings, found: str, as_of: dat
         "data_md5": md5_of(paths.root, pilot.name)[paths.snapshot.relative_to(paths.root).as_posix()],
         "contract": pilot.contract_hash,
         "lock": found,
+        "pilot_file": sha256(pilot.folder / "pilot.yaml"),
+        "snapshot_facts": sha256(paths.snapshot_facts),
         "model": sha256(paths.model / "model.onnx"),
     }
     return {RESULT: found, "mlflow.source.git.commit": commit} | {

@@ -5,36 +5,47 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import yaml
 from rich.console import Console
 from sqlalchemy.engine import Engine
 
 from governance.approvals import approve
-from governance.lineage import Trace, trace
+from governance.lineage import Link, Trace, trace
+from governance.lineage.origins import code
+from governance.lineage.run_files import read_lock
 from governance.model_card import model_card
-from pipelines.deployment import journal_verdict, make_release
+from pipelines.deployment import make_release
 from pipelines.gate import gate
+from pipelines.gate.looks import Window
+from pipelines.judgements import circumstances, journal_verdict
 from pipelines.recording import attach_verdict, record
 from pipelines.verdict import facts, verdict_hash
 from tests.people import make_people
 from tests.results import AS_OF, Result, made_again
 from tremplin.errors import TremplinError
 from tremplin.journal import append, entries
+from tremplin.lock import md5_by_dvc
 from tremplin.onnx_model import OnnxModel
 from tremplin.release import Release, make_keys
 from tremplin.settings import Settings
 from tremplin.store import insert_once, journal, open_store, outcomes, predictions
 from tremplin.tracking import tracking
+from tremplin.workspace import cached
 
 LINKS = [
-    "prediction", "release", "MLflow run", "commit", "data", "contract", "lock", "gate verdict", "approval", "outcome",
+    "prediction", "release", "MLflow run", "commit", "data", "contract", "charter", "lock", "reports", "gate verdict", "approval",
+    "outcome",
 ]  # fmt: skip
+CODE = [f"pilots/flights/{name}.py" for name in ("features", "model")]
+GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
 
 
 @dataclass
@@ -53,17 +64,55 @@ class Served:
     def artifacts(self) -> Path:
         return self.settings.home / "mlartifacts" / "flights" / self.release.manifest.mlflow_run / "artifacts"
 
+    @property
+    def logged_model(self) -> Path:
+        (path,) = (self.settings.home / "mlartifacts" / "flights" / "models").rglob("model.onnx")
+        return path
+
+    @property
+    def rows(self) -> Path:
+        """The snapshot in DVC's cache."""
+        md5 = md5_by_dvc(self.result.paths.snapshot)
+        assert md5
+        return cached(self.result.root, md5)
+
+
+def as_in_a_checkout(result: Result) -> None:
+    """Its code is a commit, the lock names it as DVC does, and DVC's cache has the rows."""
+    lock = result.root / "dvc.lock"
+    content = yaml.safe_load(lock.read_text("utf-8"))
+    (entry,) = content["stages"].values()
+    entry["deps"] += [
+        {"path": path, "hash": "md5", "md5": md5_by_dvc(result.root / path)}
+        for path in [*CODE, "data/flights/prepared"]  # made by a stage: no code
+    ]
+    lock.write_text(yaml.safe_dump(content), "utf-8")
+    md5 = md5_by_dvc(result.paths.snapshot)
+    assert md5
+    kept = cached(result.root, md5)
+    kept.parent.mkdir(parents=True)
+    shutil.copy(result.paths.snapshot, kept)
+    for words in (["init", "--quiet"], ["add", "pilots"], ["commit", "--quiet", "--message", "The pilot"]):
+        subprocess.run([*GIT, *words], cwd=result.root, check=True)
+
 
 @pytest.fixture(scope="module")
 def original(honest_result: Result, empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
     result = honest_result.copy(tmp_path_factory.mktemp("served"))
+    as_in_a_checkout(result)
     settings, pilot, paths = result.settings, result.pilot, result.paths
     people = make_people(settings.allowed_signers.parent)
     shutil.copy(empty_mlflow, settings.home / "mlflow.db")
     engine = open_store(settings)
     verdict = gate(pilot, paths, champion=None, as_of=AS_OF, settings=settings, remade=made_again)
     recorded = attach_verdict(record(pilot, paths, settings, as_of=AS_OF), verdict, settings)
-    journal_verdict(engine, verdict, recorded=recorded)
+    journal_verdict(
+        engine,
+        verdict,
+        recorded=recorded,
+        under=circumstances(pilot, settings),
+        evaluated=Window.of(paths, pilot.contract),
+    )
     approval = approve(
         engine, pilot, version=recorded.model_version, by=people.signatory("Camille Laurent"), authors=(), as_of=AS_OF,
         commit=recorded.commit, lock_hash=recorded.result_hash, verdict=facts(verdict), verdict_hash=verdict_hash(verdict),
@@ -112,15 +161,20 @@ def test_an_answer_is_followed_to_its_rows_code_and_person(original: Served) -> 
     found = original.trace()
     assert [link.name for link in found.links] == LINKS
     assert found.unbroken
-    assert [link.verified for link in found.links] == [True] * 9 + [None]
+    assert [link.verified for link in found.links] == [True] * 11 + [None]
     values = {link.name: link.value for link in found.links}
     manifest = original.release.manifest
     assert values["data"] == manifest.data_hash
-    told = next(link.detail for link in found.links if link.name == "data")
+    assert not manifest.dirty
+    told = detail(found, "data")
     assert "rows from 2013-05-01 to 2013-07-01, read from" in told
     assert values["commit"] == manifest.commit
     assert values["approval"] == "Camille Laurent, product owner (stand-in of the demo)"
     assert values["outcome"] == "not known"
+
+
+def detail(found: Trace, name: str) -> str:
+    return next(link.detail for link in found.links if link.name == name)
 
 
 def test_the_outcome_is_told_once_it_is_known(served: Served) -> None:
@@ -209,6 +263,9 @@ def lose_approval(served: Served) -> None:
         (edit_tag("model"), ["MLflow run"]),
         (edit_tag("commit"), ["commit"]),
         (edit_tag("data"), ["data"]),
+        (edit_tag("data_md5"), ["data"]),
+        (edit_tag("snapshot_facts"), ["data"]),
+        (edit_tag("pilot_file"), ["charter"]),
         (edit_tag("contract"), ["contract"]),
         (edit_approval, ["approval"]),
         (edit_another_entry, ["approval"]),
@@ -246,14 +303,14 @@ def test_an_approval_counts_if_its_signer_was_enrolled_when_it_was_written(
     enrolment(served, options)
     found = served.trace()
     assert found.broken == (["approval"] if said else [])
-    assert (said or "signed by a key of camille.laurent@airline.example") in found.links[8].detail
+    assert (said or "signed by a key of camille.laurent@airline.example") in detail(found, "approval")
 
 
 def test_an_approval_signed_by_a_key_that_nobody_enrolled_is_broken(served: Served) -> None:
     served.settings.allowed_signers.unlink()
     found = served.trace()
     assert found.broken == ["approval"]
-    assert "Nobody enrolled the key" in found.links[8].detail
+    assert "Nobody enrolled the key" in detail(found, "approval")
 
 
 def test_a_release_made_after_its_approval_expired_is_named(served: Served) -> None:
@@ -273,25 +330,115 @@ def test_a_release_made_after_its_approval_expired_is_named(served: Served) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "broken"),
-    [("dvc.lock", ["lock"]), ("gate/verdict.json", ["gate verdict"])],
-    ids=["lock", "verdict"],
+    ("find", "broken"),
+    [
+        (lambda served: served.artifacts / "dvc.lock", "lock"),
+        (lambda served: served.artifacts / "gate" / "verdict.json", "gate verdict"),
+        (lambda served: served.logged_model, "MLflow run"),
+        (lambda served: served.artifacts / "contract.yaml", "contract"),
+        (lambda served: served.artifacts / "pilot.yaml", "charter"),
+        (lambda served: served.artifacts / "reports" / "4-modeling.json", "reports"),
+        (lambda served: served.artifacts / "reports" / "5-evaluation.json", "reports"),
+        (lambda served: served.artifacts / "data" / "snapshot.json", "data"),
+    ],
+    ids=["lock", "verdict", "model", "contract", "charter", "modeling", "evaluation", "snapshot.json"],
 )
 def test_a_file_of_the_run_that_was_changed_or_lost_is_named(
-    original: Served, name: str, broken: list[str]
+    original: Served, find: Callable[[Served], Path], broken: str
 ) -> None:
-    path = original.artifacts / name
+    path = find(original)
     before = path.read_bytes()
+    others = [b"{broken", b"{}", b"[]", b"stages: 5", b"stages: {modeling@flights: 2024-01-01}", b"\xff", b""]
     try:
-        path.write_bytes(before.replace(b"5", b"6"))
-        assert original.trace().broken == broken
-        path.write_text("{broken")
-        assert original.trace().broken == broken
-        path.unlink()
-        assert original.trace().broken == broken
+        for content in (before.replace(b"5", b"6"), before + b"\n", *others, None):
+            path.unlink(missing_ok=True) if content is None else path.write_bytes(content)
+            if path.name in ("dvc.lock", "verdict.json") and content == before + b"\n":
+                continue  # both are named by what they say: another end of the line is the same
+            assert original.trace().broken == [broken], content
     finally:
         path.write_bytes(before)
     assert original.trace().unbroken
+
+
+def test_a_report_that_no_stage_made_is_named(original: Served) -> None:
+    path = original.artifacts / "reports" / "6-audit.json"
+    try:
+        path.write_text("{}")
+        found = original.trace()
+    finally:
+        path.unlink()
+    assert found.broken == ["reports"]
+    assert "6-audit.json" in detail(found, "reports")
+
+
+def test_without_the_lock_nothing_is_said_of_what_it_names(original: Served) -> None:
+    path = original.artifacts / "dvc.lock"
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before.replace(b"5", b"6"))
+        said = {link.name: link.verified for link in original.trace().links}
+    finally:
+        path.write_bytes(before)
+    assert said["lock"] is False
+    assert [said[name] for name in ("commit", "data", "contract", "reports")] == [None] * 4
+
+
+def test_rows_that_dvc_keeps_otherwise_are_broken_and_rows_it_lost_are_not_verified(original: Served) -> None:
+    path = original.rows
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before + b"\0")
+        assert original.trace().broken == ["data"]
+        path.unlink()
+        found = original.trace()
+    finally:
+        path.write_bytes(before)
+    assert found.unbroken
+    assert next(link.verified for link in found.links if link.name == "data") is None
+    assert "not in DVC's cache" in detail(found, "data")
+
+
+def test_a_commit_is_believed_only_where_git_has_it(original: Served) -> None:
+    repository = original.result.root / ".git"
+    repository.rename(repository.with_name("elsewhere"))
+    try:
+        found = original.trace()
+    finally:
+        repository.with_name("elsewhere").rename(repository)
+    said = {link.name: link.verified for link in found.links}
+    assert (said["commit"], said["charter"]) == (None, True)
+    assert "git does not have this commit here" in detail(found, "commit")
+
+
+@pytest.fixture
+def after_an_edit(original: Served) -> Iterator[Callable[[bool], Link]]:
+    """The link of a later commit, in which the code that the lock names is another; the result was dirty or not."""
+    root = original.result.root
+    lock = read_lock((root / "dvc.lock").read_bytes(), "flights")
+    assert lock
+    before = (root / CODE[1]).read_bytes()
+    (root / CODE[1]).write_bytes(before + b"# later\n")
+    subprocess.run([*GIT, "commit", "--quiet", "--all", "--message", "Later"], cwd=root, check=True)
+    later = subprocess.run([*GIT, "rev-parse", "HEAD"], cwd=root, check=True, capture_output=True, text=True)
+    (root / CODE[1]).write_bytes(before)
+
+    def link(dirty: bool) -> Link:
+        commit = later.stdout.strip()
+        manifest = original.release.manifest.model_copy(update={"commit": commit, "dirty": dirty})
+        tags = {"tremplin.commit": commit, "tremplin.dirty": str(dirty).lower()}
+        return code(root, manifest, tags, lock)
+
+    yield link
+    subprocess.run([*GIT, "reset", "--quiet", "HEAD~1"], cwd=root, check=True)
+
+
+def test_code_that_is_not_the_commits_breaks_a_clean_result_and_is_named_of_a_dirty_one(
+    after_an_edit: Callable[[bool], Link],
+) -> None:
+    clean, dirty = after_an_edit(False), after_an_edit(True)
+    assert (clean.verified, dirty.verified) == (False, None)
+    assert CODE[1] in clean.detail
+    assert dirty.detail == f"dirty, not the commit's: {CODE[1]}"
 
 
 def test_a_run_that_mlflow_lost_is_named(served: Served, empty_mlflow: Path) -> None:

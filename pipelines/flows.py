@@ -237,6 +237,11 @@ def next_step(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
     if wave == 0 or since is None:
         rollout.open_wave(engine, loaded, release_id, 1, by=BY_MACHINE, as_of=as_of)
         return {"done": "opened", "wave": 1, "reasons": ["the rollout was approved"]}
+    if as_of < since:
+        raise TremplinError(
+            f"The open wave of {release_id} began at {since:%Y-%m-%d %H:%M}, after {as_of:%Y-%m-%d %H:%M}: nothing of it was "
+            "known then. Name a later --as-of, or take the release back (`tremplin rollout rollback`)."
+        )
     rows = load_window(engine, loaded, Window(since, as_of, f"wave {wave}"), as_of)
     model = OnnxModel(release.path / "model.onnx", load_contract(release.path / "contract.yaml"))
     verdict = judge_wave(loaded, rows, model, challenger=release_id, since=since, as_of=as_of)

@@ -23,6 +23,8 @@ from tremplin.store import insert_once, outcomes, predictions
 MAX_ROWS = 5000  # of one call; the server's own limit
 PATIENCE = httpx.Timeout(60.0, connect=5.0)  # seconds; a locked store holds an answer back for up to 30
 
+KEYS = 5000  # asked for in one query; SQLite takes 32,766 parameters
+
 Progress = Callable[[int, int], None]  # rows answered, of how many
 
 
@@ -68,20 +70,44 @@ def replay(
     return ReplayFacts(sent, len(rows) - len(waiting), batches, perf_counter() - begun)
 
 
-def record_outcomes(engine: Engine, pilot: Pilot, rows: pd.DataFrame, as_of: datetime) -> int:
-    """Store the labels of ``rows`` that were known at ``as_of``; the number that was new. The rest never or later get one."""
+@dataclass(frozen=True)
+class OutcomeFacts:
+    """What came of outcomes that arrived."""
+
+    new: int
+    differing: (
+        int  # from the one that is there already for the same key, which stays: monitoring has measured by it
+    )
+
+
+def record_outcomes(engine: Engine, pilot: Pilot, rows: pd.DataFrame, as_of: datetime) -> OutcomeFacts:
+    """Store the labels of ``rows`` that were known at ``as_of``. The rest never or later get one."""
     contract = pilot.contract
     known = rows[rows[contract.target].notna() & (rows[contract.label_time] <= as_of)]
+    keys, labels = known[contract.key].astype(str).tolist(), known[contract.target].astype(float).tolist()
     moments = known[contract.label_time].dt.tz_convert(UTC).dt.to_pydatetime()
-    facts = zip(known[contract.key].astype(str), known[contract.target].astype(float), moments, strict=True)
-    return insert_once(
+    new = insert_once(
         engine,
         outcomes,
         [
             {"pilot": pilot.name, "key": key, "label": label, "known_at": moment}
-            for key, label, moment in facts
+            for key, label, moment in zip(keys, labels, moments, strict=True)
         ],
     )
+    if new == len(keys):
+        return OutcomeFacts(new, 0)
+    stored = _labels(engine, pilot.name, keys)
+    return OutcomeFacts(new, sum(stored[key] != label for key, label in zip(keys, labels, strict=True)))
+
+
+def _labels(engine: Engine, pilot: str, keys: list[str]) -> dict[str, float]:
+    query = sa.select(outcomes.c.key, outcomes.c.label).where(outcomes.c.pilot == pilot)
+    found: dict[str, float] = {}
+    with engine.connect() as connection:
+        for start in range(0, len(keys), KEYS):
+            chosen = query.where(outcomes.c.key.in_(keys[start : start + KEYS]))
+            found |= {row.key: row.label for row in connection.execute(chosen)}
+    return found
 
 
 def request_rows(rows: pd.DataFrame, contract: Contract) -> list[dict[str, Any]]:

@@ -270,6 +270,13 @@ def test_without_a_challenger_there_is_nothing_to_do(released: Town) -> None:
     assert "is not on its way; the last step was the go-live of" in answer.stdout
 
 
+@pytest.mark.parametrize("step", [("rollout", "next"), ("monitor", "2024-04")])
+def test_no_step_is_taken_as_of_a_time_to_come(released: Town, step: tuple[str, ...]) -> None:
+    answer = tremplin(released.root, *OF, *step, "--as-of", "2150-01-01")
+    assert answer.returncode == 1
+    assert "--as-of 2150-01-01 has not come yet" in answer.stderr
+
+
 def test_the_journal_is_shown_and_verified(released: Town, cli: Cli) -> None:
     shown = cli(released.root, *OF, "journal", "show", "--kind", "approval").out
     assert "Camille Laurent" in shown

@@ -19,6 +19,7 @@ from pipelines.flows import next_step
 from tests.pipelines.lamp_town import Town, lamps
 from tests.tremplin_cli import copy_of
 from tremplin import journal, live
+from tremplin.errors import TremplinError
 from tremplin.frame import model_columns, model_frame
 from tremplin.onnx_model import OnnxModel
 from tremplin.settings import load_settings
@@ -105,6 +106,16 @@ def test_a_good_challenger_passes_wave_after_wave(street: Street) -> None:
     apart = [later.as_of - earlier.as_of for earlier, later in pairwise(waves)]
     assert min(apart) >= timedelta(days=street.pilot.file.rollout.wave_days)
     assert waves[1].facts["evidence"]["decision"] == "proceed"
+
+
+def test_a_wave_is_not_judged_before_it_began(street: Street) -> None:
+    """Held for thousands of days, a challenger would answer its users unjudged."""
+    street.answer(street.scores)
+    assert next_step.fn("lamps", CHALLENGER, BEGUN)["done"] == "opened"
+    with pytest.raises(TremplinError, match=r"nothing of it was known then\. Name a later --as-of"):
+        next_step.fn("lamps", CHALLENGER, BEGUN - timedelta(days=1))
+    assert next_step.fn("lamps", CHALLENGER, BEGUN + timedelta(days=1))["done"] == "held"
+    assert street.kinds().count("wave") == 1
 
 
 def test_a_degraded_challenger_is_taken_back_by_itself_within_its_first_wave(street: Street) -> None:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from pipelines.replaying import record_outcomes, replay, request_rows
+from pipelines.replaying import OutcomeFacts, record_outcomes, replay, request_rows
 from tremplin.errors import TremplinError
 from tremplin.live import Live, change
 from tremplin.pilot import Pilot
@@ -113,10 +113,15 @@ def test_outcomes_are_stored_when_they_are_known_and_once(
     assert 0 < len(labelled) < len(day)  # the cancelled never get one
     early = labelled["late_known_at"].min()
     known = int((labelled["late_known_at"] <= early).sum())
-    assert record_outcomes(store, pilot, day, early - timedelta(seconds=1)) == 0
-    assert record_outcomes(store, pilot, day, early) == known
-    assert record_outcomes(store, pilot, day, early) == 0
-    assert record_outcomes(store, pilot, day, datetime(2014, 1, 1, tzinfo=UTC)) == len(labelled) - known
+    assert record_outcomes(store, pilot, day, early - timedelta(seconds=1)) == OutcomeFacts(0, 0)
+    assert record_outcomes(store, pilot, day, early) == OutcomeFacts(known, 0)
+    assert record_outcomes(store, pilot, day, early) == OutcomeFacts(0, 0)
+    later = datetime(2014, 1, 1, tzinfo=UTC)
+    assert record_outcomes(store, pilot, day, later) == OutcomeFacts(len(labelled) - known, 0)
+    corrected = day.assign(
+        late=day["late"].mask(day["flight_id"].isin(labelled["flight_id"][:7]), ~day["late"])
+    )
+    assert record_outcomes(store, pilot, corrected, later) == OutcomeFacts(0, 7), "told, and not taken"
     with store.connect() as connection:
         stored = connection.execute(sa.select(outcomes)).all()
     expected = dict(zip(labelled["flight_id"], labelled["late"].astype(float), strict=True))

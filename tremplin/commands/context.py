@@ -92,6 +92,19 @@ class Context:
             raise TremplinError(f"--as-of {as_of!r} is not a time that data could be of (1900 to 2199).")
         return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
 
+    def past(self, as_of: str | None) -> datetime:
+        """``moment`` of a step that is written: it cannot be taken before its time.
+
+        Raises:
+            TremplinError: ``--as-of`` is still to come.
+        """
+        moment = self.moment(as_of)
+        if moment > datetime.now(UTC):
+            raise TremplinError(
+                f"--as-of {as_of} has not come yet: what is decided then is not known today. Leave it out, or name a day before."
+            )
+        return moment
+
 
 def context(ctx: typer.Context) -> Context:
     """The context of the running command."""

@@ -128,7 +128,7 @@ class World:
         known = record_outcomes(given.store, given.pilot, rows, moment)  # of the last days before, too
         self.story.tell(
             f"{self.answered_until:%d %B} to {moment:%d %B %Y}: {facts.sent:,} rows answered over HTTP in {facts.seconds:.1f} s"
-            f"{f', {facts.skipped:,} had been' if facts.skipped else ''}; {known:,} outcomes arrived"
+            f"{f', {facts.skipped:,} had been' if facts.skipped else ''}; {known.new:,} outcomes arrived"
         )
         self.answered_until = moment
 

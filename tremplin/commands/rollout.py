@@ -39,7 +39,7 @@ def next_wave(
     with prefect_server.calling_flows(given.settings):
         from pipelines.flows import rolling_out
 
-        done = rolling_out(given.pilot.name, state.challenger or state.champion, given.moment(as_of))
+        done = rolling_out(given.pilot.name, state.challenger or state.champion, given.past(as_of))
     report(given, done, as_json=as_json)
 
 
@@ -119,7 +119,7 @@ def step(
 ) -> None:
     """Take a step in a person's name, and say what is live after it."""
     name, signatory = by
-    moment = given.moment(as_of)
+    moment = given.past(as_of)
     state = take(given.store, given.pilot, by=name, as_of=moment, reason=reason, signed_by=signatory)
     said = {"done": done, **state.model_dump(exclude={"rollout_key"}), "reasons": [reason]}
     report(given, said, as_json=as_json)
@@ -137,12 +137,12 @@ def now(given: Context) -> live.Live:
 
 def who_may(given: Context, permission: Permission, key: Path, reason: str) -> tuple[str, Signatory]:
     """Name and signature of the person whose key it is, if the charter lets them, and the journal takes their reason."""
-    from governance.identity import allowed
     from governance.notes import plain
+    from governance.rights import allowed
 
     plain(reason)
     signatory = given.signatory(key)
-    return allowed(given.pilot.charter, signatory.contact, permission, given.pilot.name).name, signatory
+    return allowed(given.pilot, signatory.contact, permission).name, signatory
 
 
 def report(given: Context, done: dict[str, object], *, as_json: bool) -> None:

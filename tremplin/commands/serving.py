@@ -41,7 +41,7 @@ def replay(
 ) -> None:
     """Send the source's rows to a running server, as its users would, and bring the outcomes known by then.
 
-    Rows that were sent before are left out. Example: `tremplin replay --from 2013-07-01 --to 2013-08-01 --as-of 2013-08-03`
+    Rows that were sent before are left out. Example: `tremplin replay --from 2013-07-01 --to 2013-08-01 --as-of 2013-08-04`
     """
     from pipelines.replaying import record_outcomes
     from pipelines.replaying import replay as send
@@ -55,9 +55,20 @@ def replay(
     known = record_outcomes(given.store, given.pilot, rows, known_by)
     if as_json:
         print_json(
-            {"sent": sent.sent, "skipped": sent.skipped, "outcomes": known, "seconds": round(sent.seconds, 3)}
+            {
+                "sent": sent.sent,
+                "skipped": sent.skipped,
+                "outcomes": known.new,
+                "differing": known.differing,
+                "seconds": round(sent.seconds, 3),
+            }
         )
-    else:
+        return
+    given.console.print(
+        f"{sent.sent:,} rows answered in {sent.seconds:.1f} s, {sent.skipped:,} had been; {known.new:,} new outcomes"
+    )
+    if known.differing:
         given.console.print(
-            f"{sent.sent:,} rows answered in {sent.seconds:.1f} s, {sent.skipped:,} had been; {known:,} new outcomes"
+            f"{known.differing:,} outcomes differ from those that the store has of the same keys. These stay: months were "
+            "measured by them. If the source is right, correct the table `outcomes`, and measure again (`tremplin monitor`)."
         )

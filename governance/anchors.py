@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 from sqlalchemy.engine import Engine
 
 from governance.identity import Signer, holder
@@ -28,8 +28,8 @@ class Anchor(Strict):
     action: Literal["anchor"] = "anchor"  # so that no other signed statement can pass for one
     number: int = Field(ge=1)
     hash: str
-    recorded_at: datetime
-    anchored_at: datetime
+    recorded_at: AwareDatetime
+    anchored_at: AwareDatetime
 
 
 def write_anchor(engine: Engine, file: Path, *, sign: Callable[[bytes], str], now: datetime) -> Anchor:
@@ -38,7 +38,8 @@ def write_anchor(engine: Engine, file: Path, *, sign: Callable[[bytes], str], no
     Raises:
         TremplinError: the journal is empty or does not verify: a broken chain is not anchored.
     """
-    problems, entries = journal.verify(engine), journal.entries(engine)
+    entries = journal.entries(engine)
+    problems = journal.broken(entries)
     if problems or not entries:
         raise TremplinError(f"There is nothing to anchor: {'; '.join(problems) or 'the journal is empty'}.")
     head = entries[-1]
@@ -49,9 +50,18 @@ def write_anchor(engine: Engine, file: Path, *, sign: Callable[[bytes], str], no
 
 
 def write_signed(file: Path, content: bytes, signature: str) -> None:
-    """A statement and, beside it as ``file.sig``, its signature: what ``ssh-keygen -Y verify`` reads."""
-    file.write_bytes(content)
-    _signature_of(file).write_text(signature, "ascii")
+    """A statement and, beside it as ``file.sig``, its signature: what ``ssh-keygen -Y verify`` reads.
+
+    Raises:
+        TremplinError: a file cannot be written.
+    """
+    try:
+        file.write_bytes(content)
+        _signature_of(file).write_text(signature, "ascii")
+    except OSError as error:
+        raise TremplinError(
+            f"{error.filename} cannot be written: {error.strerror}. Name a file in a folder that is there."
+        ) from None
 
 
 def against_anchor(
@@ -79,13 +89,19 @@ def against_anchor(
     except ValidationError:
         raise TremplinError(f"{file} is signed, but no anchor of a journal.") from None
     who = "the release key" if key == release_key else holder(signers, key, anchor.anchored_at)
-    found = next((e for e in journal.entries(engine) if e.number == anchor.number), None)
+    entries = journal.entries(engine)
+    found = next((e for e in entries if e.number == anchor.number), None)
     at = f"entry {anchor.number}, anchored on {anchor.anchored_at:%Y-%m-%d %H:%M} UTC"
     if found is None:
         return anchor, who, [f"{at}, is missing: the newest entries were cut off"]
     if found.hash != anchor.hash:
         return anchor, who, [f"{at}, is another one now: the journal was rewritten"]
-    return anchor, who, []
+    # The anchored entry was the newest when it was anchored: whatever follows it was recorded later than that.
+    return (
+        anchor,
+        who,
+        journal.dated_back([e for e in entries if e.number > anchor.number], anchor.anchored_at),
+    )
 
 
 def _signature_of(file: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
-from governance.identity import able_to, allowed
+from governance.rights import able_to, allowed
 from tremplin import journal
 from tremplin.canonical import digest
 from tremplin.charter import Person
@@ -30,6 +30,7 @@ def approve(
     verdict: dict[str, Any],
     verdict_hash: str,
     model_hash: str,
+    charter_commit: str | None = None,
     stand_in: bool = False,
 ) -> Entry:
     """Write a person's signed approval of exactly these hashes in the journal. It holds for ``gate.approval_days``.
@@ -39,13 +40,17 @@ def approve(
     Args:
         authors: contacts of those who changed the pilot since the last approved version, as far as git knows them.
         verdict: the gate's verdict as JSON's types; ``verdict_hash`` must be its.
-        stand_in: the demo's stand-in for a person. It stays in the release for everybody to see.
+        charter_commit: where the charter must let them as well, as far as git knows it; by default ``commit``.
+        stand_in: the demo's stand-in for a person, whom the charter in its workspace is enough for. It stays in the release for
+            everybody to see.
 
     Raises:
-        TremplinError: the person is not in the charter, may not approve or is an author (four eyes); the gate blocked the
-            model, or it did not come out the same when it was last made again; a hash is of something else.
+        TremplinError: the person is not in the charter, may not approve or is an author (four eyes), here or as it was
+            committed; the gate blocked the model, or it did not come out the same when it was last made again; a hash is of
+            something else.
     """
-    person = _approver(pilot, by.contact, authors)
+    person = allowed(pilot, by.contact, "approve", None if stand_in else charter_commit or commit)
+    _refuse_authors(person, authors, pilot)
     if digest(verdict) != verdict_hash:
         raise TremplinError("The verdict is not the one of its hash: it was changed. Run the gate again.")
     if verdict["pilot"] != pilot.name or verdict["model_hash"] != model_hash:
@@ -109,12 +114,9 @@ def _refuse_what_did_not_come_again(engine: Engine, pilot: str, version: int) ->
         )
 
 
-def _approver(pilot: Pilot, contact: str, authors: Collection[str]) -> Person:
-    able = able_to(pilot.charter, "approve")
-    person = allowed(pilot.charter, contact, "approve", pilot.name)
-    if contact.casefold() in {author.casefold() for author in authors}:
+def _refuse_authors(person: Person, authors: Collection[str], pilot: Pilot) -> None:
+    if person.contact.casefold() in {author.casefold() for author in authors}:
         raise TremplinError(
             f"{person.name} changed {pilot.name} since its last approved version, says git, and cannot approve their own "
-            f"work. Who may approve: {able}."
+            f"work. Who may approve: {able_to(pilot.charter.people, 'approve')}."
         )
-    return person

@@ -1,20 +1,20 @@
 """Whose key it is: the list of signers that the IT department keeps, in OpenSSH's format ``allowed_signers``.
 
 The list lies outside the repository: whoever may edit a charter cannot make themselves somebody else. What a person may do
-is in the charter; the two meet at the contact, which is the principal of the key. Source of the format: ssh-keygen(1).
+is in the charter (``rights``); the two meet at the contact, which is the principal of the key.
+Source of the format: ssh-keygen(1).
 """
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from governance.keys import open_key, public_line
 from governance.signatures import KIND, NAMESPACE, fingerprint, signing_key
-from tremplin.charter import Charter, Permission, Person
 from tremplin.errors import TremplinError
 from tremplin.journal import Entry, Signatory
 
@@ -41,11 +41,17 @@ class Signer:
     valid_after: datetime | None
     valid_before: datetime | None
     namespaces: tuple[str, ...]  # empty: any
+    line: int = field(default=0, compare=False)  # its number in the list, from 1; 0: not in it
+
+    @property
+    def signs_here(self) -> bool:
+        """Whether it is enrolled for what we ask signatures for."""
+        return not self.namespaces or NAMESPACE in self.namespaces
 
     def refusal(self, at: datetime) -> str | None:
         """Why this line does not count at that time; None if it does."""
         name = f"{fingerprint(self.key)} of {self.contact}"
-        if self.namespaces and NAMESPACE not in self.namespaces:
+        if not self.signs_here:
             return f"the key {name} is enrolled for {', '.join(self.namespaces)}, not for {NAMESPACE}"
         if self.valid_after and at < self.valid_after:
             return f"the key {name} is valid from {self.valid_after:%Y-%m-%d %H:%M} UTC on, not before"
@@ -58,16 +64,20 @@ def read_signers(path: Path) -> list[Signer]:
     """The Ed25519 keys of the list; no list is an empty one, and keys of other kinds are left to others.
 
     Raises:
-        TremplinError: a line cannot be understood; it is named.
+        TremplinError: the list cannot be read, or a line cannot be understood; it is named.
     """
-    if not path.exists():
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except FileNotFoundError:
         return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise _no_list(path, error) from None
     found = []
-    for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
-        if not text.strip() or text.startswith("#"):
+    for number, text in enumerate(lines, 1):
+        if not text.strip() or text.strip().startswith("#"):
             continue
         try:
-            found += _signers(text, path)
+            found += _signers(text, path, number)
         except (ValueError, TremplinError) as error:
             raise TremplinError(
                 f"{path}:{number} is no line of allowed_signers: {error}. Mend it or remove it."
@@ -117,48 +127,6 @@ def identify(key: Path, signers: Path, now: datetime) -> Signatory:
     return Signatory(contact, signed)
 
 
-def allowed(charter: Charter, contact: str, permission: Permission, pilot: str) -> Person:
-    """The person of the charter with that contact.
-
-    Raises:
-        TremplinError: there is none, they lack the permission, or would approve as an author; it says who may.
-    """
-    people = people_of(charter, contact)
-    able = able_to(charter, permission)
-    if permission == "approve" and is_author(charter, contact):
-        raise TremplinError(
-            f"{contact} is an author of {pilot} and cannot approve their own model. Who may approve: {able}."
-        )
-    if not people:
-        raise TremplinError(f"{contact} is not in the charter of {pilot}. Who may {permission} it: {able}.")
-    may = [person for person in people if permission in person.may]
-    if not may:
-        raise TremplinError(
-            f"{people[0].name} ({people[0].role}) may not {permission} {pilot}. Who may: {able}."
-        )
-    return may[0]
-
-
-def able_to(charter: Charter, permission: Permission) -> str:
-    """Names of those who have a permission; who may approve is never an author."""
-    found = [
-        p.name
-        for p in charter.people
-        if permission in p.may and not (permission == "approve" and is_author(charter, p.contact))
-    ]
-    return ", ".join(found) or "nobody"
-
-
-def people_of(charter: Charter, contact: str) -> list[Person]:
-    """Everybody of the charter with that contact: one person, unless the charter gives two of them the same."""
-    return [person for person in charter.people if person.contact.casefold() == contact.casefold()]
-
-
-def is_author(charter: Charter, contact: str) -> bool:
-    """Whether the charter names them as an author, in whichever of their roles."""
-    return any("author" in person.may for person in people_of(charter, contact))
-
-
 def signature_problem(entry: Entry, signers: list[Signer]) -> str | None:
     """Why an entry does not prove that the person it names wrote it; None where it does."""
     try:
@@ -187,14 +155,18 @@ def prove(entry: Entry, signers: list[Signer]) -> None:
 def key_of(entry: Entry) -> str | None:
     """The public line of the key that signed exactly what an entry says; None if none did."""
     signature = entry.facts.get("signature")
-    return signing_key(entry.statement(), signature) if isinstance(signature, str) else None
+    try:
+        return signing_key(entry.statement(), signature) if isinstance(signature, str) else None
+    except ValueError:  # a number that has no form in JSON: nobody can have signed it
+        return None
 
 
 def enrol(path: Path, contact: str, key: Path, until: datetime | None = None) -> Signer:
     """Add a person's public key to the list, for Tremplin only; a line that is there already is not written twice.
 
     Raises:
-        TremplinError: no contact, no public key, or the key is another person's.
+        TremplinError: no contact, no public key, or the key is another person's; a line lets it sign for longer; the list cannot
+            be written, or what was written does not stand in it.
     """
     if not CONTACT.fullmatch(contact):
         raise TremplinError(f"{contact!r} is no contact. Give the e-mail address that the charter names.")
@@ -202,23 +174,63 @@ def enrol(path: Path, contact: str, key: Path, until: datetime | None = None) ->
         public = public_line(key.expanduser().read_text("utf-8", "replace"), key)
     except OSError as error:
         raise TremplinError(f"The public key {key} cannot be read: {error.strerror}.") from None
-    known = read_signers(path)
-    others = {signer.contact for signer in known if signer.key == public and signer.contact != contact}
+    known = [signer for signer in read_signers(path) if signer.key == public]
+    others = {signer.contact for signer in known if signer.contact != contact}
     if others:
         raise TremplinError(
             f"{key} is the key of {', '.join(others)}: a key is one person's. {contact} needs their own."
         )
     before = until.astimezone(UTC).replace(microsecond=0) if until else None
+    _refuse_longer([signer for signer in known if signer.signs_here], before, path)
     signer = Signer(contact, public, None, before, (NAMESPACE,))
     if signer not in known:
-        options = f'namespaces="{NAMESPACE}"' + (f',valid-before="{before:%Y%m%d%H%M%S}Z"' if before else "")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), "a") as file:
-            file.write(f"{contact} {options} {public}\n")
+        options = f'namespaces="{NAMESPACE}"' + (f",{_ending(before)}" if before else "")
+        try:
+            _add_line(path, f"{contact} {options} {public}")
+        except OSError as error:
+            raise _no_list(path, error) from None
+        if signer not in read_signers(path):
+            raise TremplinError(f"{path} took the line of {contact} and does not hold it. Is it a file?")
     return signer
 
 
-def _signers(text: str, path: Path) -> list[Signer]:
+def _refuse_longer(known: list[Signer], before: datetime | None, path: Path) -> None:
+    """Every line counts, so none that is added takes anything from one that is there."""
+    for signer in known:
+        if before and (signer.valid_before is None or signer.valid_before > before):
+            end = (
+                f"until {signer.valid_before:%Y-%m-%d %H:%M} UTC" if signer.valid_before else "without an end"
+            )
+            raise TremplinError(
+                f"{path}:{signer.line} enrols the key of {signer.contact} {end}, and a second line would not end it. "
+                f"Write {_ending(before)} among the options of that line."
+            )
+
+
+def _ending(before: datetime) -> str:
+    return f'valid-before="{before:%Y%m%d%H%M%S}Z"'
+
+
+def _add_line(path: Path, line: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    begun = path.exists() and path.read_bytes()[-1:] not in (
+        b"",
+        b"\n",
+    )  # a last line that an editor left open
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), "a", encoding="utf-8"
+    ) as file:
+        file.write("\n" * begun + line + "\n")
+
+
+def _no_list(path: Path, error: OSError | UnicodeDecodeError) -> TremplinError:
+    why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+    return TremplinError(
+        f"The list of signers {path} cannot be read or written: {why}. TREMPLIN_ALLOWED_SIGNERS names a file."
+    )
+
+
+def _signers(text: str, path: Path, number: int) -> list[Signer]:
     line = LINE.match(text.strip())
     if line is None:
         raise ValueError("it should say `contact options ssh-ed25519 key`")
@@ -236,7 +248,7 @@ def _signers(text: str, path: Path) -> list[Signer]:
     )
     namespaces = tuple(name for name in options.get("namespaces", "").split(",") if name)
     key = public_line(f"{line['kind']} {line['key']}", path)
-    return [Signer(contact, key, after, before, namespaces) for contact in contacts]
+    return [Signer(contact, key, after, before, namespaces, number) for contact in contacts]
 
 
 def _time(text: str) -> datetime:

@@ -9,15 +9,22 @@ from typing import Literal, get_args
 
 from sqlalchemy.engine import Engine
 
-from governance.identity import NotEnrolled, Signer, key_of, people_of, prove
+from governance.identity import NotEnrolled, Signer, key_of, prove
+from governance.rights import named
 from tremplin import journal
 from tremplin.canonical import digest
 from tremplin.errors import TremplinError
-from tremplin.journal import Entry, Signatory
+from tremplin.journal import BY_MACHINE, Entry, Signatory
 from tremplin.pilot import Pilot
 
 Kind = Literal["incident", "arbitration", "lesson"]
-SIGNED = ("approval", *get_args(Kind))  # kinds of entries that only a person writes
+MACHINES = (BY_MACHINE, "gate")
+SIGNED = ("approval", "halt", "resumption", *get_args(Kind))  # kinds of entries that no machine writes
+FOLLOWING = (
+    "release",
+    "go-live",
+    "rollout",
+)  # kinds that bear an approver's name: their approval is what is signed
 TEXT_LIMIT = 2000  # characters; what is longer is a document, to be named by its place
 
 # Ways in which a person outside the charter could be reached. Names cannot be told from words: the writer must.
@@ -36,22 +43,15 @@ def add_note(engine: Engine, pilot: Pilot, kind: Kind, text: str, *, by: Signato
     Raises:
         TremplinError: they are not in the charter; the text is empty, too long, or says how to reach somebody.
     """
-    people = people_of(pilot.charter, by.contact)
-    if not people:
-        names = ", ".join(person.name for person in pilot.charter.people)
-        raise TremplinError(
-            f"{by.contact} is not in the charter of {pilot.name}: its journal is written by {names}."
-        )
-    text = plain(text)
-    name = people[0].name
+    person, text = named(pilot, by.contact), plain(text)
     return journal.append(
         engine,
         kind,
-        identity=digest({"text": text, "by": name, "as_of": as_of.timestamp()}),
+        identity=digest({"text": text, "by": person.name, "as_of": as_of.timestamp()}),
         pilot=pilot.name,
-        by=name,
+        by=person.name,
         as_of=as_of,
-        facts={"text": text, "role": people[0].role},
+        facts={"text": text, "role": person.role},
         signed_by=by,
     )
 
@@ -77,12 +77,18 @@ def not_enrolled(entries: list[Entry], signers: list[Signer]) -> list[str]:
 
 
 def _unproven(entries: list[Entry], signers: list[Signer]) -> Iterator[tuple[Entry, TremplinError]]:
+    approvers = set()
     for entry in entries:
-        if entry.kind in SIGNED or "signature" in entry.facts:
+        name = (entry.pilot, entry.by)
+        follows = entry.kind in FOLLOWING and name in approvers
+        unnamed = entry.kind not in SIGNED and entry.by in MACHINES
+        if "signature" in entry.facts or not (follows or unnamed):
             try:
                 prove(entry, signers)
             except TremplinError as error:
                 yield entry, error
+        if entry.kind == "approval":
+            approvers.add(name)
 
 
 def plain(text: str) -> str:

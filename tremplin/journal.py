@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,9 @@ from tremplin.errors import TremplinError
 from tremplin.store import journal
 
 FIRST = "0" * 64  # what the first entry follows
+BY_MACHINE = "tremplin"  # `by` where no person decided
+CLOCK_SKEW = timedelta(minutes=5)  # between two machines that write; as Kerberos tolerates it (RFC 4120)
+NO_OBJECT = "no object"  # where the facts of an entry are none, what they are stands under this name
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def append(
         with engine.begin() as connection:
             known = connection.execute(sa.select(journal).where(journal.c.identity == identity)).first()
             if known:
-                return Entry(**known._mapping)
+                return _entry(known._mapping)
             last = connection.execute(sa.select(journal).order_by(journal.c.number.desc()).limit(1)).first()
         draft = Entry(
             number=last.number + 1 if last else 1,
@@ -116,23 +119,58 @@ def entries(engine: Engine, *, pilot: str | None = None, kind: str | None = None
         query = query.where(journal.c.kind == kind)
     try:
         with engine.connect() as connection:
-            return [Entry(**row._mapping) for row in connection.execute(query)]
-    except ValueError as error:  # the facts of an entry are no JSON any more
+            return [_entry(row._mapping) for row in connection.execute(query)]
+    except (
+        ValueError,
+        TypeError,
+    ) as error:  # the facts of an entry are no JSON any more, or its time is none
         raise TremplinError(f"The journal was tampered with: an entry cannot be read ({error}).") from None
 
 
 def verify(engine: Engine) -> list[str]:
-    """What is wrong with the chain, one sentence each; empty when every entry is as it was written."""
+    """What is wrong with the chain and its dates, one sentence each; empty when every entry is as it was written."""
+    found = entries(engine)
+    return [*broken(found), *dated_back(found)]
+
+
+def broken(chain: list[Entry]) -> list[str]:
+    """Where the whole chain, from its first entry on, does not hold, one sentence each."""
     problems, previous, number = [], FIRST, 0
-    for entry in entries(engine):
+    for entry in chain:
         if entry.number != number + 1:
             problems.append(f"entry {number + 1} is missing (the next one is {entry.number})")
         if entry.previous_hash != previous:
             problems.append(f"entry {entry.number} does not follow the one before it")
-        if entry.hash != entry.expected_hash():
+        if entry.hash != entry.expected_hash() or NO_OBJECT in entry.facts:
             problems.append(f"entry {entry.number} ({entry.kind}) was changed after it was written")
         previous, number = entry.hash, entry.number
     return problems
+
+
+def dated_back(following: list[Entry], after: datetime | None = None) -> list[str]:
+    """Entries recorded earlier than what they follow, by more than two clocks may differ, one sentence each.
+
+    A signature counts if the key was its holder's when the entry was recorded: an earlier date would bring an old key back.
+
+    Args:
+        after: a time that all of them must follow; None where only the one before each says it.
+    """
+    problems, latest = [], after
+    for entry in following:
+        if latest is not None and entry.recorded_at < latest - CLOCK_SKEW:
+            problems.append(
+                f"entry {entry.number} ({entry.kind}) says that it was recorded on {entry.recorded_at:%Y-%m-%d %H:%M} UTC, and "
+                f"what it follows was there on {latest:%Y-%m-%d %H:%M} UTC: it was dated back, or a clock was wrong"
+            )
+        latest = entry.recorded_at if latest is None else max(latest, entry.recorded_at)
+    return problems
+
+
+def _entry(row: Mapping[Any, Any]) -> Entry:
+    """A row as an entry, also where somebody put another type into a column: what it says then is not what was hashed."""
+    facts = row["facts"]
+    texts = {name: str(row[name]) for name in ("identity", "kind", "pilot", "by", "previous_hash", "hash")}
+    return Entry(**{**row, **texts, "facts": facts if isinstance(facts, dict) else {NO_OBJECT: facts}})
 
 
 def _statement(kind: str, pilot: str, by: str, as_of: datetime, facts: dict[str, Any]) -> bytes:

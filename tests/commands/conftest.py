@@ -29,9 +29,12 @@ Cli = Callable[..., Answer]
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], people: People) -> Cli:
-    """``cli(root, *words)``: what ``tremplin WORDS`` does in ``root``, where the people of the charter have keys."""
+    """``cli(root, *words)``: what ``tremplin WORDS`` does in ``root``, where the people of the charter have keys.
 
-    def call(root: Path, *words: str) -> Answer:
+    Keywords are variables of the environment.
+    """
+
+    def call(root: Path, *words: str, **variables: str) -> Answer:
         for name in (
             "TREMPLIN_ROOT",
             "TREMPLIN_PILOT",
@@ -40,6 +43,8 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], peo
             monkeypatch.delenv(name)
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setenv("TREMPLIN_ALLOWED_SIGNERS", str(people.signers))
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
         monkeypatch.chdir(root)
         monkeypatch.setattr(sys, "argv", ["tremplin", *words])
         capsys.readouterr()

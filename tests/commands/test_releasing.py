@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ from tremplin.store import open_store
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lamps")]
 
 OF = ("--pilot", "lamps")
+
+
+def git(root: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
 
 
 def camille(people: People) -> str:
@@ -61,6 +67,49 @@ def test_a_version_that_is_not_there_is_named(lamp_run: Town, cli: Cli, people: 
     answer = cli(lamp_run.root, *OF, "approve", "7", "--key", camille(people), "--as-of", AS_OF)
     assert answer.code == 1
     assert "no version 7" in answer.err
+
+
+def test_outside_development_nobody_approves_what_git_does_not_know(
+    lamp_run: Town, cli: Cli, people: People
+) -> None:
+    words = ("approve", "1", "--key", camille(people), "--as-of", AS_OF)
+    answer = cli(lamp_run.root, *OF, *words, TREMPLIN_ENVIRONMENT="production")
+    assert answer.code == 1
+    assert (
+        "Version 1 of lamps is approved by nobody outside development: git must know its code" in answer.err
+    )
+    assert kinds(lamp_run) == ["verdict"]
+
+
+def test_a_right_of_the_working_copy_is_none(
+    lamp_run: Town, cli: Cli, people: People, tmp_path: Path
+) -> None:
+    """The version was made without git, so that the newest commit says who may."""
+    town = copy_of(lamp_run, tmp_path / "in git")
+    git(town.root, "init", "-q")
+    git(town.root, "commit", "-q", "--allow-empty", "-m", "without the pilot")
+    words = ("--as-of", AS_OF)
+    alone = cli(town.root, *OF, "approve", "1", "--key", camille(people), *words)
+    assert (alone.code, "pilots/lamps/pilot.yaml is not in the newest commit" in alone.err) == (1, True)
+    file = town.csv.with_name("pilot.yaml")
+    given = file.read_text("utf-8")
+    content = yaml.safe_load(given)
+    next(person for person in content["charter"]["people"] if person["name"] == "Ines Moreau")["may"] = [
+        "halt"
+    ]
+    file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    git(town.root, "add", "pilots")
+    git(town.root, "commit", "-qm", "the pilot")
+    file.write_text(given, "utf-8")
+    refused = cli(town.root, *OF, "approve", "1", "--key", str(people.key("Ines Moreau")), *words)
+    assert refused.code == 1
+    assert "may not approve lamps (in the newest commit). Who may: Camille Laurent." in refused.err
+    assert kinds(town) == ["verdict"]
+    assert cli(town.root, *OF, "approve", "1", "--key", camille(people), *words).code == 0
+    resume = cli(
+        town.root, *OF, "rollout", "resume", "--key", str(people.key("Ines Moreau")), "--reason", "why not"
+    )
+    assert (resume.code, "may not approve lamps (in the newest commit)" in resume.err) == (1, True)
 
 
 def test_before_anything_is_live_the_commands_say_what_to_do(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,45 @@ def test_what_does_not_verify_is_not_anchored(three: Engine, people: People, tmp
     with pytest.raises(TremplinError, match=r"nothing to anchor: entry 2 .* was changed"):
         write_anchor(three, tmp_path / "a", sign=people.signatory("Ines Moreau").sign, now=AS_OF)
     assert not (tmp_path / "a").exists()
+
+
+def test_what_follows_an_anchor_cannot_be_dated_before_it(
+    three: Engine, people: People, tmp_path: Path
+) -> None:
+    """The head was old when it was anchored: the chain alone would take any date since."""
+    anchored = datetime.now(UTC) + timedelta(days=2)
+    file = tmp_path / "a"
+    write_anchor(three, file, sign=people.signatory("Ines Moreau").sign, now=anchored)
+    write(three, 4)
+    assert journal.verify(three) == []
+    [problem] = found(three, file, people)
+    assert problem.startswith("entry 4 (verdict) says that it was recorded on ")
+    assert f"what it follows was there on {anchored:%Y-%m-%d %H:%M} UTC: it was dated back" in problem
+
+
+def test_a_clock_that_was_wrong_does_not_keep_the_chain_from_being_anchored(
+    three: Engine, people: People, tmp_path: Path
+) -> None:
+    last = journal.entries(three)[-1]
+    draft = replace(last, recorded_at=last.recorded_at - timedelta(hours=1))
+    with three.begin() as connection:
+        values = asdict(replace(draft, hash=draft.expected_hash()))
+        connection.execute(sa.update(table).where(table.c.number == 3).values(**values))
+    assert len(journal.verify(three)) == 1
+    write_anchor(three, tmp_path / "a", sign=people.signatory("Ines Moreau").sign, now=datetime.now(UTC))
+    assert found(three, tmp_path / "a", people) == []
+
+
+def test_an_anchor_without_a_zone_is_none(three: Engine, file: Path, people: People) -> None:
+    naive = re.sub(rb'("anchored_at":"[^"]+?)Z"', rb'\1"', file.read_bytes())
+    write_signed(file, naive, people.signatory("Ines Moreau").sign(naive))
+    with pytest.raises(TremplinError, match="is signed, but no anchor"):
+        found(three, file, people)
+
+
+@pytest.mark.parametrize("name", ["no/such/folder", "."])
+def test_where_nothing_can_be_written_is_named(
+    three: Engine, people: People, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(TremplinError, match=r"cannot be written: .*\. Name a file in a folder"):
+        write_anchor(three, tmp_path / name, sign=people.signatory("Ines Moreau").sign, now=AS_OF)

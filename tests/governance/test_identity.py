@@ -202,6 +202,68 @@ def test_enrolling_until_a_day_is_understood_by_both(ada: Path, signers: Path) -
         identify(ada, signers, datetime.now(UTC) + timedelta(days=2))
 
 
+@pytest.mark.parametrize("end", ["", " # her laptop", "\n", "\n# kept by IT", " her laptop\r\n", "\n\n"])
+def test_a_line_is_added_behind_a_last_one_that_was_left_open(
+    ada: Path, signers: Path, tmp_path: Path, end: str
+) -> None:
+    signers.write_bytes(f"{ADA} {open_key(ada).public}{end}".encode())
+    enrol(signers, "ines@town.example", make_key(tmp_path / "ines"))
+    assert [signer.contact for signer in read_signers(signers)] == [ADA, "ines@town.example"]
+    assert identify(tmp_path / "ines", signers, NOW).contact == "ines@town.example"
+    if shutil.which("ssh-keygen"):
+        signature = open_key(tmp_path / "ines").sign(MESSAGE)
+        assert verified_by_openssh(signers, signature, contact="ines@town.example")
+
+
+@pytest.mark.parametrize(
+    ("there", "until", "said"),
+    [
+        ("", "20260101", "without an end"),
+        ('valid-before="20270101Z" ', "20260101", "until 2027-01-01 00:00 UTC"),
+        ('namespaces="git,tremplin" ', "20260101", "without an end"),
+        ('valid-before="20260101Z" ', "20260101", None),
+        ('valid-before="20260101Z" ', "20270101", None),
+        ('valid-before="20260101Z" ', None, None),
+        ('namespaces="git" ', "20260101", None),
+    ],
+)
+def test_an_end_that_a_line_before_it_would_outlive_is_refused(
+    ada: Path, signers: Path, there: str, until: str | None, said: str | None
+) -> None:
+    signers.write_text(f"# kept by IT\n{ADA} {there}{open_key(ada).public}\n")
+    before, public = signers.read_text(), ada.with_name("ada.pub")
+    end = datetime.strptime(until, "%Y%m%d").replace(tzinfo=UTC) if until else None
+    if said is None:
+        enrol(signers, ADA, public, end)
+        assert read_signers(signers)[-1].valid_before == end
+        return
+    advice = r'Write valid-before="20260101000000Z" among the options of that line'
+    with pytest.raises(TremplinError, match=rf"allowed_signers:2 enrols the key of {ADA} {said}, .*{advice}"):
+        enrol(signers, ADA, public, end)
+    assert signers.read_text() == before
+
+
+def test_what_does_not_stand_in_the_list_is_not_enrolled(ada: Path, tmp_path: Path) -> None:
+    public = ada.with_name("ada.pub")
+    with pytest.raises(TremplinError, match=r"/dev/null took the line of ada.* and does not hold it"):
+        enrol(Path("/dev/null"), ADA, public)
+    for path in (tmp_path, ada / "below a file"):
+        with pytest.raises(TremplinError, match=r"The list of signers .* cannot be read or written: "):
+            enrol(path, ADA, public)
+
+
+def test_a_list_that_cannot_be_read_is_named(ada: Path, signers: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        TremplinError, match=r"The list of signers .* cannot be read or written: Is a directory"
+    ):
+        read_signers(tmp_path)
+    signers.write_bytes(b"\xff\xfe" + signers.read_bytes())
+    with pytest.raises(TremplinError, match="it is not UTF-8 text"):
+        identify(ada, signers, NOW)
+    signers.write_text(f"  # a comment as OpenSSH reads one\n{ADA} {open_key(ada).public} caf\u2028e\n")
+    assert identify(ada, signers, NOW).contact == ADA
+
+
 def test_a_key_is_one_persons(ada: Path, signers: Path) -> None:
     with pytest.raises(TremplinError, match=r"ada\.pub is the key of ada\.berg@town\.example: a key is one"):
         enrol(signers, "ines@town.example", ada.with_name("ada.pub"))

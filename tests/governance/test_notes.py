@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
@@ -59,6 +60,77 @@ def test_what_a_person_must_have_written_and_did_not_sign_is_found(
     assert unsigned([note], signers) == []
     [problem] = unsigned([replace(note, facts={**note.facts, "text": "nothing happened"})], signers)
     assert problem.endswith("its signature is not of what it says")
+
+
+def written(engine: Engine, kind: str, by: str, **signed: Any) -> journal.Entry:
+    facts = {"release": "r", "reason": "…"}
+    return journal.append(
+        engine, kind, identity="x", pilot="flights", by=by, as_of=AS_OF, facts=facts, **signed
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "by"),
+    [
+        ("halt", "Camille Laurent"),
+        ("halt", "tremplin"),
+        ("resumption", "Camille Laurent"),
+        ("rollback", "Ines Moreau"),
+        ("approval", "gate"),
+        ("incident", "tremplin"),
+        ("promotion", "Ines Moreau"),
+        ("go-live", "Camille Laurent"),
+        ("release", "Camille Laurent"),
+        ("a kind that nobody knows", "Camille Laurent"),
+    ],
+)
+def test_no_act_of_a_person_goes_unsigned(engine: Engine, people: People, kind: str, by: str) -> None:
+    entry = written(engine, kind, by)
+    assert journal.verify(engine) == []
+    said = f"entry 1 ({kind}) is not {by}'s: no person signed it"
+    assert unsigned([entry], read_signers(people.signers)) == [said]
+
+
+def test_what_machines_write_and_what_follows_from_an_approval_needs_no_signature(
+    engine: Engine, people: People
+) -> None:
+    for kind, by in (
+        ("verdict", "gate"),
+        ("wave", "tremplin"),
+        ("promotion", "tremplin"),
+        ("rollback", "tremplin"),
+    ):
+        written(engine, kind, by)
+    written(engine, "approval", "Ines Moreau", signed_by=people.signatory("Ines Moreau"))
+    for kind in ("release", "go-live", "rollout"):
+        written(engine, kind, "Ines Moreau")
+    signers = read_signers(people.signers)
+    assert unsigned(journal.entries(engine), signers) == []
+    another = journal.append(
+        engine, "rollout", identity="y", pilot="support", by="Ines Moreau", as_of=AS_OF, facts={}
+    )
+    said = f"entry {another.number} (rollout) is not Ines Moreau's: no person signed it"
+    assert unsigned(journal.entries(engine), signers) == [said], "an approval is of one pilot"
+
+
+@pytest.mark.parametrize("kind", ["halt", "resumption", "rollback"])
+def test_a_signed_step_is_its_signers(engine: Engine, people: People, kind: str) -> None:
+    signers = read_signers(people.signers)
+    entry = written(engine, kind, "Ines Moreau", signed_by=people.signatory("Ines Moreau"))
+    assert unsigned([entry], signers) == []
+    assert unsigned([replace(entry, by="Camille Laurent")], signers)
+
+
+@pytest.mark.parametrize(
+    "facts", ["null", "[]", "3", '"text"', "true", '{"share": 1e999}', '{"release": "other"}']
+)
+def test_facts_that_are_none_are_changed_ones(engine: Engine, people: People, facts: str) -> None:
+    written(engine, "approval", "Ines Moreau", signed_by=people.signatory("Ines Moreau"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"update journal set facts = '{facts}' where number = 1")
+    assert journal.verify(engine) == ["entry 1 (approval) was changed after it was written"]
+    [problem] = unsigned(journal.entries(engine), read_signers(people.signers))
+    assert problem.startswith("entry 1 (approval) is not Ines Moreau's: ")
 
 
 @pytest.mark.parametrize(

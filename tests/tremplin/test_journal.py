@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -103,3 +103,46 @@ def test_writers_at_once_lose_nothing(engine: Engine) -> None:
         list(pool.map(lambda number: write(engine, f"w{number % 12}", value=number % 12), range(24)))
     assert sorted(entry.facts["value"] for entry in entries(engine)) == list(range(12))
     assert verify(engine) == []
+
+
+def record_at(engine: Engine, number: int, moment: datetime) -> None:
+    """What an owner of the database does: another date, and every hash from there on made right."""
+    previous = FIRST
+    for entry in entries(engine):
+        moved = {"recorded_at": moment} if entry.number == number else {}
+        draft = Entry(**{**entry.__dict__, **moved, "previous_hash": previous})
+        previous = draft.expected_hash()
+        values = {"recorded_at": draft.recorded_at, "previous_hash": draft.previous_hash, "hash": previous}
+        with engine.begin() as connection:
+            connection.execute(sa.update(journal).where(journal.c.number == entry.number).values(**values))
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(4, False), (6, True), (4 * 24 * 60, True)])
+def test_an_entry_that_was_dated_back_is_found(three: Engine, minutes: int, found: bool) -> None:
+    record_at(three, 3, entries(three)[1].recorded_at - timedelta(minutes=minutes))
+    problems = verify(three)
+    assert bool(problems) is found
+    if found:
+        assert problems[0].startswith("entry 3 (verdict) says that it was recorded on ")
+        assert problems[0].endswith("it was dated back, or a clock was wrong")
+
+
+def test_dates_do_not_creep_back_in_small_steps(three: Engine) -> None:
+    first = entries(three)[0].recorded_at
+    record_at(three, 2, first - timedelta(minutes=4))
+    record_at(three, 3, first - timedelta(minutes=8))
+    [problem] = verify(three)
+    assert problem.startswith("entry 3 ")
+
+
+@pytest.mark.parametrize("facts", ["null", "[1]", "3", '"x"', "false"])
+def test_facts_that_are_no_object_are_changed_even_with_a_hash_of_their_own(
+    three: Engine, facts: str
+) -> None:
+    with three.begin() as connection:
+        connection.exec_driver_sql(f"update journal set facts = '{facts}' where number = 3")
+    third = entries(three)[2]
+    with three.begin() as connection:
+        values = {"hash": third.expected_hash()}
+        connection.execute(sa.update(journal).where(journal.c.number == 3).values(**values))
+    assert verify(three) == ["entry 3 (verdict) was changed after it was written"]

@@ -42,7 +42,8 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show who can sign, and what the pilot's charter lets them do. Example: `tremplin identity show`."""
     from rich.table import Table
 
-    from governance.identity import people_of, read_signers
+    from governance.identity import read_signers
+    from governance.rights import people_of
     from governance.signatures import fingerprint
 
     given = context(ctx)
@@ -50,7 +51,7 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
     signers = read_signers(given.settings.allowed_signers)
     found = []
     for signer in signers:
-        people = people_of(given.pilot.charter, signer.contact)
+        people = people_of(given.pilot.charter.people, signer.contact)
         found.append(
             {
                 "contact": signer.contact,

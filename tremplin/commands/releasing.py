@@ -31,6 +31,7 @@ def approve_and_release(
     from governance.authorship import authors_since
     from governance.identity import read_signers, signature_problem
     from governance.model_card import model_card
+    from governance.rights import HEAD, known_commit
     from pipelines.deployment import make_release
     from pipelines.flows import set_live_aliases
     from pipelines.recording import tag_version, version_facts
@@ -41,17 +42,23 @@ def approve_and_release(
     paths = Paths(result_root(settings, recorded.result_hash, version), settings.pilot)
     pilot = load_pilot(settings.pilot, paths.root)
     said = verdict_of(engine, pilot.name, version)
+    # What is in no commit was made after the one that is recorded: the newest has to know its charter and its authors.
+    commit = HEAD if recorded.dirty else recorded.commit
+    if settings.environment != "development" and (recorded.dirty or known_commit(pilot, commit) is None):
+        raise TremplinError(
+            f"Version {version} of {pilot.name} is approved by nobody outside development: git must know its code and who may "
+            f"approve it, and it was made of {'what is in no commit' if recorded.dirty else recorded.commit} in {paths.root}."
+        )
     verdict = Verdict.model_validate(said.facts["verdict"])
     approval = approve(
         engine,
         pilot,
         version=version,
         by=by,
-        authors=authors_since(
-            settings.root, pilot.name, last_approved(engine, pilot.name, version), recorded.commit
-        ),
+        authors=authors_since(settings.root, pilot.name, last_approved(engine, pilot.name, version), commit),
         as_of=as_of,
         commit=recorded.commit,
+        charter_commit=commit,
         lock_hash=recorded.result_hash,
         verdict=said.facts["verdict"],
         verdict_hash=said.facts["verdict_hash"],

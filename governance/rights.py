@@ -1,0 +1,119 @@
+"""Who may do what: people of the charter, as it is here and as it was committed.
+
+A charter in the working copy is whatever its last editor wanted. Where git knows a commit, a right is one that the charter
+gives in both: what was only written here gives none, and what was taken away here is gone.
+"""
+
+from __future__ import annotations
+
+import yaml
+from pydantic import TypeAdapter
+
+from tremplin.charter import Permission, Person
+from tremplin.errors import TremplinError
+from tremplin.git import git
+from tremplin.pilot import Pilot
+
+HEAD = "HEAD"  # what is committed now
+
+
+def allowed(pilot: Pilot, contact: str, permission: Permission, commit: str | None = HEAD) -> Person:
+    """The person with that contact, as the committed charter names them, if every charter that counts lets them.
+
+    Args:
+        commit: where the charter is read that has a history; None, for the demo's stand-in, counts the one here alone.
+
+    Raises:
+        TremplinError: they are not in it, lack the permission, or would approve as an author; it says who may. Git is here,
+            and nothing of the pilot is in the commit.
+    """
+    person = _allowed(pilot.charter.people, contact, permission, pilot.name)
+    known = known_commit(pilot, commit) if commit else None
+    if known is None:
+        return person
+    return _allowed(_people_in(pilot, known), contact, permission, f"{pilot.name} (in {_named(known)})")
+
+
+def named(pilot: Pilot, contact: str) -> Person:
+    """The person with that contact, whatever they may; as the committed charter names them, if every charter that counts does.
+
+    Raises:
+        TremplinError: one does not. Git is here, and nothing of the pilot is in the newest commit.
+    """
+    known = known_commit(pilot, HEAD)
+    charters = [pilot.charter.people, *([_people_in(pilot, known)] if known else [])]
+    for people in charters:
+        if not people_of(people, contact):
+            names = ", ".join(person.name for person in people)
+            raise TremplinError(
+                f"{contact} is not in the charter of {pilot.name}: its journal is written by {names}."
+            )
+    return people_of(charters[-1], contact)[0]
+
+
+def known_commit(pilot: Pilot, commit: str) -> str | None:
+    """That commit, or the newest one where git does not have it; None without git (a laptop, an image, a copied folder)."""
+    found = (c for c in (commit, HEAD) if git(pilot.folder, "rev-parse", "-q", "--verify", f"{c}^{{commit}}"))
+    return next(found, None)
+
+
+def people_of(people: list[Person], contact: str) -> list[Person]:
+    """Everybody with that contact: one person, in a charter that was checked."""
+    return [person for person in people if person.contact.casefold() == contact.casefold()]
+
+
+def able_to(people: list[Person], permission: Permission) -> str:
+    """Names of those who have a permission; who may approve is never an author."""
+    found = [
+        person.name
+        for person in people
+        if permission in person.may and not (permission == "approve" and _is_author(people, person.contact))
+    ]
+    return ", ".join(found) or "nobody"
+
+
+def _allowed(people: list[Person], contact: str, permission: Permission, what: str) -> Person:
+    able = able_to(people, permission)
+    if permission == "approve" and _is_author(people, contact):
+        raise TremplinError(
+            f"{contact} is an author of {what} and cannot approve their own model. Who may approve: {able}."
+        )
+    found = people_of(people, contact)
+    if not found:
+        raise TremplinError(f"{contact} is not in the charter of {what}. Who may {permission} it: {able}.")
+    may = [person for person in found if permission in person.may]
+    if not may:
+        raise TremplinError(
+            f"{found[0].name} ({found[0].role}) may not {permission} {what}. Who may: {able}."
+        )
+    return may[0]
+
+
+def _is_author(people: list[Person], contact: str) -> bool:
+    """Whether a charter names them as an author, in whichever of their roles."""
+    return any("author" in person.may for person in people_of(people, contact))
+
+
+def _people_in(pilot: Pilot, commit: str) -> list[Person]:
+    """Whom the charter names in a commit that git has.
+
+    Raises:
+        TremplinError: nothing of the pilot is in it, or its charter cannot be read.
+    """
+    file = f"pilots/{pilot.name}/pilot.yaml"
+    try:
+        text = git(pilot.folder, "show", f"{commit}:{file}")
+        if text is None:
+            raise TremplinError(
+                f"{file} is not in {_named(commit)}: a charter without a history gives nobody a right. Commit the pilot; a "
+                "model that was made at a commit without it has to be made again."
+            )
+        return TypeAdapter(list[Person]).validate_python(yaml.safe_load(text)["charter"]["people"])
+    except (yaml.YAMLError, ValueError, TypeError, KeyError):
+        raise TremplinError(
+            f"{file} in {_named(commit)} does not say who may do what (`charter.people`). Commit one that `tremplin check` takes."
+        ) from None
+
+
+def _named(commit: str) -> str:
+    return "the newest commit" if commit == HEAD else f"commit {commit[:12]}"

@@ -35,9 +35,11 @@ FAIRNESS_MEASURES: dict[Task, tuple[FairnessMeasure, ...]] = {
 }
 
 
+# Without what OpenSSH's lists of signers read as a pattern or a comment: keys are enrolled by it.
+E_MAIL = re.compile(r"[^\s@<>,;\"*?!#]+@(?:[\w-]+\.)+[\w-]{2,}")
 # An e-mail address, a telephone number (ITU-T E.164: at most 15 digits) or a page.
 REACHED_AT = re.compile(
-    r"[^\s@<>,;\"]+@(?:[\w-]+\.)+[\w-]{2,}|\+?\(?\d(?:[ .()/-]{0,2}\d){5,14}|https?://[\w.-]+(?::\d+)?(?:/\S*)?"
+    rf"{E_MAIL.pattern}|" r"\+?\(?\d(?:[ .()/-]{0,2}\d){5,14}|https?://[\w.-]+(?::\d+)?(?:/\S*)?"
 )
 
 
@@ -155,6 +157,13 @@ class Charter(Strict):
         approvers = [person for person in people if "approve" in person.may]
         if approvers and all("author" in person.may for person in approvers):
             faults.append("everybody who may approve is also an author, and nobody approves their own model")
+        faults += [
+            f"{person.name} may {' and '.join(signs)}, which is signed with the key of an e-mail address, and "
+            f"`contact` is {person.contact!r}"
+            for person in people
+            if (signs := [p for p in person.may if p != "author"]) and not E_MAIL.fullmatch(person.contact)
+        ]
+        faults += _shared_addresses(people)
         names = [person.name for person in people]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -164,6 +173,19 @@ class Charter(Strict):
             faults.append(f"the owner {owner!r} is not among `people`")
         refuse(faults)
         return people
+
+
+def _shared_addresses(people: list[Person]) -> list[str]:
+    """An address says whose key it is, and so who it was: each is one person's."""
+    holders: dict[str, list[str]] = {}
+    for person in people:
+        if E_MAIL.fullmatch(person.contact):
+            holders.setdefault(person.contact.casefold(), []).append(person.name)
+    return [
+        f"{' and '.join(names)} have one `contact`, {address}: an address is one person's, for it says whose key it is"
+        for address, names in holders.items()
+        if len(names) > 1
+    ]
 
 
 class ClassificationCharter(Charter):

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from governance.identity import CONTACT
 from tests.tremplin.conftest import Edit
+from tremplin.charter import E_MAIL
 from tremplin.errors import ConfigurationError
 from tremplin.pilot import load_pilot
 
@@ -86,6 +88,48 @@ def test_a_contact_that_somebody_can_use_is_accepted(root: Path, edit: Edit, con
     person = load_pilot("flights", root).charter.person("Noor Haddad")
     assert person is not None
     assert person.contact == contact
+
+
+@pytest.mark.parametrize("contact", ["+33 1 23 45 67 89", "https://intranet/teams/ops", "(212) 555-0187"])
+def test_who_signs_is_reached_where_a_key_can_be_enrolled(root: Path, edit: Edit, contact: str) -> None:
+    line = edit("pilot.yaml", "contact: ines.moreau@airline.example", f"contact: '{contact}'")
+    with pytest.raises(ConfigurationError) as caught:
+        load_pilot("flights", root)
+    assert "Ines Moreau may approve and halt, which is signed with the key of an e-mail address" in str(
+        caught.value
+    )
+    assert f"`contact` is {contact!r}" in str(caught.value)
+    assert caught.value.faults[0].line is not None
+    assert caught.value.faults[0].line < line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ("camille.laurent@airline.example", "noor.haddad@airline.example", "Camille Laurent and Noor Haddad"),
+        ("ines.moreau@airline.example", "Noor.Haddad@airline.EXAMPLE", "Noor Haddad and Ines Moreau"),
+        ("ines.moreau@airline.example", "camille.laurent@airline.example", "Camille Laurent and Ines Moreau"),
+    ],
+)
+def test_an_address_is_one_persons(root: Path, edit: Edit, old: str, new: str, names: str) -> None:
+    edit("pilot.yaml", old, new)
+    with pytest.raises(ConfigurationError, match=f"{names} have one `contact`, .* it says whose key it is"):
+        load_pilot("flights", root)
+
+
+def test_authors_may_share_a_telephone(root: Path, edit: Edit) -> None:
+    edit("pilot.yaml", "contact: noor.haddad@airline.example", "contact: +33 1 23 45 67 89")
+    again = "    - {name: Sam Ito, role: ML engineer, contact: +33 1 23 45 67 89, may: [author]}\n"
+    edit("pilot.yaml", "    - {name: Ines Moreau", again + "    - {name: Ines Moreau")
+    assert len(load_pilot("flights", root).charter.people) == 4
+
+
+@pytest.mark.parametrize(
+    "local", ["n.haddad+ml", "o'brien", "josé", "a_b-c", "x%y", "a&b=c{d}", "#n", "n!h", "n*", "n?", 'n"']
+)
+def test_an_address_of_the_charter_is_one_that_can_be_enrolled(local: str) -> None:
+    address = f"{local}@town.example"
+    assert not E_MAIL.fullmatch(address) or CONTACT.fullmatch(address)
 
 
 def test_a_threshold_near_the_cheapest_is_accepted(root: Path, edit: Edit) -> None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.recording.metric_names import metric_name
 from tremplin.errors import TremplinError
 from tremplin.lock import stages
 from tremplin.release import Release
 from tremplin.settings import Settings
 from tremplin.tracking import tracking
-from tremplin.workspace import cache_of
+from tremplin.workspace import cached
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNNAMEABLE = re.compile(r"[^\w.\- ]")  # what MLflow refuses in the name of a metric
+REFERENCE = "reference.parquet"
 WINDOW = "tremplin.window"  # tag that names a window and the release it was measured for
 
 
@@ -26,32 +28,53 @@ def drift_reference(settings: Settings, release: Release) -> pd.DataFrame:
     """Training rows that drift is measured against: never in a release, found in DVC's cache by the hash in the run's lock.
 
     Raises:
-        TremplinError: the run or the rows are not there (erased, or another machine's: ``dvc pull``).
+        TremplinError: the run or the rows are not there (erased, or another machine's: ``dvc pull``), or not as they were.
     """
-    import mlflow
     import pandas as pd
 
+    model = f"models/{release.manifest.pilot}"
+    made, files = _outputs(settings, release), {}
+    if model in made:
+        listing = _content(settings, release, made[model])  # of a folder: the list of its files
+        files = {item["relpath"]: item["md5"] for item in json.loads(listing)}
+    if REFERENCE not in files:
+        raise TremplinError(
+            f"The dvc.lock of release {release.id} names no {model}/{REFERENCE}: nothing to measure drift against. "
+            "Train it again with the stages of dvc.yaml."
+        )
+    return pd.read_parquet(io.BytesIO(_content(settings, release, files[REFERENCE])))
+
+
+def _outputs(settings: Settings, release: Release) -> dict[str, str]:
+    """DVC's hash of what the stages made, by path, from the lock of the release's run."""
     pilot, run_id = release.manifest.pilot, release.manifest.mlflow_run
     tracking(settings)
-    lock = mlflow.artifacts.load_text(f"runs:/{run_id}/dvc.lock")
-    cache = cache_of(settings.root) / "files" / "md5"
-    outs = {
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        lock = mlflow.artifacts.load_text(f"runs:/{run_id}/dvc.lock")
+    except (MlflowException, OSError, UnicodeDecodeError) as error:
+        raise TremplinError(
+            f"MLflow has no readable dvc.lock on the run {run_id} of release {release.id}: {error}. It names the training rows "
+            "that drift is measured against. Restore MLflow's artifacts, or look at TREMPLIN_MLFLOW_TRACKING_URI."
+        ) from error
+    return {
         out["path"]: out["md5"] for stage in stages(lock, pilot).values() for out in stage.get("outs", [])
     }
-    path = _cached(cache, outs.get(f"models/{pilot}", ""))
-    if path.exists():  # a folder: the list of its files
-        files = {item["relpath"]: item["md5"] for item in json.loads(path.read_text("utf-8"))}
-        path = _cached(cache, files["reference.parquet"])
-    if not path.exists():
-        raise TremplinError(
-            f"The training rows of release {release.id} are not in DVC's cache {cache}: `dvc pull`."
+
+
+def _content(settings: Settings, release: Release, md5: str) -> bytes:
+    """The bytes that DVC's cache keeps under that hash, hashed again."""
+    path = cached(settings.root, md5)
+    there = path.read_bytes() if path.is_file() else b""
+    found = hashlib.md5(there, usedforsecurity=False).hexdigest()
+    if found != md5.removesuffix(".dir"):
+        damaged = (
+            f"{path} is damaged: remove it, and `dvc pull`" if there else f"{path} is not there: `dvc pull`"
         )
-    return pd.read_parquet(path)
-
-
-def _cached(cache: Path, md5: str) -> Path:
-    """Where DVC keeps the content with that hash."""
-    return cache / md5[:2] / md5[2:]
+        raise TremplinError(f"The training rows of release {release.id} are not in DVC's cache. {damaged}.")
+    return there
 
 
 def log_monitoring(
@@ -82,18 +105,17 @@ def log_monitoring(
     for metric, number in _numbers(evidence):
         client.log_metric(run_id, metric, number)
     for gap in (evidence["fairness"] or {}).get("gaps", []):
-        place = UNNAMEABLE.sub("_", f"fairness.{gap['measure']}.{gap['column']}.{gap['group']}")
+        place = metric_name(["fairness", gap["measure"], gap["column"], gap["group"]])
         client.log_metric(run_id, place, gap["value"])
     for path in sorted(folder.glob(f"{window}*")):
         client.log_artifact(run_id, str(path), "monitoring")
     client.set_terminated(run_id)
 
 
-def _numbers(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+def _numbers(content: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, float]]:
     """Every number, under its path; ``value`` is left out of the path."""
     for key, value in content.items():
-        name = prefix if key == "value" else f"{prefix}.{key}".lstrip(".")
         if isinstance(value, Mapping):
-            yield from _numbers(value, name)
+            yield from _numbers(value, (*path, key))
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield name, float(value)
+            yield metric_name(path if key == "value" else (*path, key)), float(value)

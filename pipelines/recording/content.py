@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.recording.metric_names import metric_name
 from tremplin.contract import Column
 from tremplin.lock import md5_by_dvc
 from tremplin.onnx_model import OnnxModel
@@ -114,17 +115,17 @@ def log_model(run_id: str, pilot: Pilot, paths: Paths) -> None:
         )
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """``a.b.c`` and its value. An interval ``{value, low, high}`` becomes ``x``, ``x_low``, ``x_high``."""
     if not isinstance(value, Mapping):
-        yield name, value
-        return
-    interval = {"value", "low", "high"} <= set(value)
-    for key, inner in value.items():
-        if interval and key in ("value", "low", "high"):
-            yield name if key == "value" else f"{name}_{key}", inner
-        else:
-            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+        yield metric_name(path), value
+    elif {"value", "low", "high"} <= value.keys() and not isinstance(value["value"], Mapping):
+        *above, last = path
+        for key, inner in value.items():
+            yield metric_name([*above, last if key == "value" else f"{last}_{key}"]), inner
+    else:
+        for key, inner in value.items():
+            yield from _flat(inner, (*path, str(key)))
 
 
 def _latency(pilot: Pilot, paths: Paths) -> float:

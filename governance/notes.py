@@ -77,18 +77,23 @@ def not_enrolled(entries: list[Entry], signers: list[Signer]) -> list[str]:
 
 
 def _unproven(entries: list[Entry], signers: list[Signer]) -> Iterator[tuple[Entry, TremplinError]]:
-    approvers = set()
+    approvers, doubted = (
+        set(),
+        set(),
+    )  # (pilot, name); pilots with an approval that is named itself: what follows is its doing
     for entry in entries:
         name = (entry.pilot, entry.by)
-        follows = entry.kind in FOLLOWING and name in approvers
-        unnamed = entry.kind not in SIGNED and entry.by in MACHINES
-        if "signature" in entry.facts or not (follows or unnamed):
+        follows = entry.kind in FOLLOWING and (name in approvers or entry.pilot in doubted)
+        machine = entry.kind not in SIGNED and entry.by in MACHINES
+        if entry.kind == "approval":
+            approvers.add(name)
+        if "signature" in entry.facts or not (follows or machine):
             try:
                 prove(entry, signers)
             except TremplinError as error:
+                if entry.kind == "approval":
+                    doubted.add(entry.pilot)
                 yield entry, error
-        if entry.kind == "approval":
-            approvers.add(name)
 
 
 def plain(text: str) -> str:

@@ -113,6 +113,14 @@ def test_what_machines_write_and_what_follows_from_an_approval_needs_no_signatur
     assert unsigned(journal.entries(engine), signers) == [said], "an approval is of one pilot"
 
 
+def test_what_follows_from_a_forged_approval_is_not_named_beside_it(engine: Engine, people: People) -> None:
+    approval = written(engine, "approval", "Ines Moreau", signed_by=people.signatory("Ines Moreau"))
+    release = written(engine, "release", "Ines Moreau")
+    forged = replace(approval, by="Camille Laurent")
+    [problem] = unsigned([forged, release], read_signers(people.signers))
+    assert problem == "entry 1 (approval) is not Camille Laurent's: its signature is not of what it says"
+
+
 @pytest.mark.parametrize("kind", ["halt", "resumption", "rollback"])
 def test_a_signed_step_is_its_signers(engine: Engine, people: People, kind: str) -> None:
     signers = read_signers(people.signers)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from serving.misreading import misread
 from serving.request_model import Row, batch_adapter, row_adapter
 from tremplin.contract import Contract, load_contract
 from tremplin.coverage import Coverage, Segment
@@ -116,8 +117,11 @@ def _widened(low: float, high: float) -> tuple[float, float]:
 def interchangeable(champion: Servable, challenger: Servable) -> None:
     """A challenger answers rows that callers write by the champion's contract, and what they asked.
 
+    So each column that it needs must mean the same there (type and unit), and its own contract must accept whatever the
+    champion's does: its model was trained, and judged by the gate, on nothing else. What it does not use may change.
+
     Raises:
-        TremplinError: it answers something else, or needs a column that the champion's contract does not have.
+        TremplinError: it answers something else, or needs a column that callers do not send, or send otherwise.
     """
     asked, answered = (_question(servable.contract) for servable in (champion, challenger))
     if asked != answered:
@@ -125,14 +129,21 @@ def interchangeable(champion: Servable, challenger: Servable) -> None:
             f"The challenger {challenger.id} answers {answered}, and callers of the champion {champion.id} ask for {asked}. "
             "Make a champion with the new contract first."
         )
-    known = {column.name for column in champion.contract.request_columns}
-    needed = [feature.name for feature in challenger.contract.features]
-    needed += [name for segment in challenger.segments for name in segment.columns if name not in needed]
-    missing = [name for name in needed if name not in known]
+    known = {column.name: column for column in champion.contract.request_columns}
+    used = [feature.name for feature in challenger.contract.features]
+    used += [name for segment in challenger.segments for name in segment.columns]
+    needed = [challenger.contract.column(name) for name in dict.fromkeys(used)]
+    missing = [column.name for column in needed if column.name not in known]
     if missing:
         raise TremplinError(
             f"The challenger {challenger.id} needs {', '.join(missing)}, which callers of the champion {champion.id} do not "
             "send. Make a champion with the new contract first."
+        )
+    told = [misread(known[column.name], column) for column in needed]
+    if faults := "; ".join(fault for fault in told if fault):
+        raise TremplinError(
+            f"The challenger {challenger.id} does not read what callers of the champion {champion.id} send: {faults}. Train it "
+            "with a contract that accepts what they send, in their units, or make a champion with the new contract first."
         )
 
 

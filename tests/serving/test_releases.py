@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from serving.releases import interchangeable, open_servable
+from serving.releases import Servable, interchangeable, open_servable
 from tremplin.contract import Contract
 from tremplin.errors import ReleaseRefused, TremplinError
 from tremplin.release import make_keys
@@ -136,3 +136,89 @@ def test_a_challenger_must_do_with_what_callers_send(release_factory: Any, tmp_p
     older = replace(challenger, contract=Contract.model_validate(content))
     with pytest.raises(TremplinError, match="needs seats, visib, which callers of the champion"):
         interchangeable(older, challenger)
+
+
+Edit = Callable[[dict[str, Any]], object]
+
+
+def with_columns(servable: Servable, **edits: Edit) -> Servable:
+    """The same release, had its contract said otherwise of some columns."""
+    content = servable.contract.model_dump(mode="json", by_alias=True)
+    for column in content["schema"][0]["properties"]:
+        if column["name"] in edits:
+            edits[column["name"]](column)
+    return replace(servable, contract=Contract.model_validate(content))
+
+
+def bounds(**values: object) -> Edit:
+    return lambda column: column["logicalTypeOptions"].update(values)
+
+
+def unit(name: str | None) -> Edit:
+    def edit(column: dict[str, Any]) -> None:
+        others = [item for item in column["customProperties"] if item["property"] != "unit"]
+        column["customProperties"] = others + ([{"property": "unit", "value": name}] if name else [])
+
+    return edit
+
+
+def kilometres(column: dict[str, Any]) -> None:
+    unit("km")(column)
+    bounds(minimum=16, maximum=9600)(column)
+
+
+def without(category: str) -> Edit:
+    def edit(column: dict[str, Any]) -> None:
+        column["enum"] = [item for item in column["enum"] if item["value"] != category]
+        column |= {"examples": [column["enum"][0]["value"]], "customProperties": []}
+
+    return edit
+
+
+def form(**values: Any) -> Edit:
+    return lambda column: column.update(values)
+
+
+@pytest.fixture
+def champion(release_factory: Any, tmp_path: Path) -> Servable:
+    return open_servable(tmp_path, release_factory(tmp_path).id, release_factory.public_key, "flights")
+
+
+@pytest.mark.parametrize(
+    ("edits", "said"),
+    [
+        ({"distance": kilometres}, r"distance is .* 10 to 6000 \(mile\), and its contract says .* 16 to 9600 \(km\)"),
+        ({"distance": unit("km")}, r"\(mile\), and its contract says .*\(km\)"),
+        ({"distance": unit(None)}, r"\(mile\), and its contract says a number from 10 to 6000"),
+        ({"distance": form(logicalType="integer", examples=[1400])}, "is a number .* and its contract says a whole number"),
+        ({"distance": bounds(maximum=5000)}, "10 to 6000 .* 10 to 5000"),
+        ({"distance": bounds(minimum=100)}, "10 to 6000 .* 100 to 6000"),
+        ({"temp": form(required=True)}, "or null, and its contract says"),
+        ({"origin": without("LGA")}, "origin may be LGA, which is not in its contract"),
+        ({"dest": bounds(pattern="^[A-M]{3}$"), "origin": without("JFK")}, "origin may be JFK.*dest is"),
+        ({"dest": bounds(maxLength=3)}, "dest is"),
+        ({"dest": form(enum=[{"value": "IAH"}], examples=["IAH"])}, "and its contract says one of IAH"),
+    ],
+)  # fmt: skip
+def test_a_challenger_that_would_misread_what_callers_send_is_refused(
+    champion: Servable, edits: dict[str, Edit], said: str
+) -> None:
+    with pytest.raises(TremplinError, match=said):
+        interchangeable(champion, with_columns(champion, **edits))
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"distance": bounds(maximum=7000)},
+        {"distance": bounds(minimum=None)},
+        {"origin": lambda column: column["enum"].append({"value": "HPN"})},
+        {"origin": form(enum=None)},
+        {"dest": bounds(pattern=None)},
+        {"carrier": form(required=False)},
+        {"temp": form(description="Temperature, said better")},
+        {"desk": form(tags=[], logicalTypeOptions={"maxLength": 9})},  # the model does not see it
+    ],
+)
+def test_a_challenger_that_accepts_more_is_not_refused(champion: Servable, edits: dict[str, Edit]) -> None:
+    interchangeable(champion, with_columns(champion, **edits))

@@ -52,7 +52,7 @@ def known(table: Table, asked: Asked, time: str | None, target: str) -> Known:
         _length(asked.label_after)
         return Known(None, asked.label_after, guessed=False)
     if asked.label_time is not None:
-        column = table.column(asked.label_time)
+        column = table.named(asked.label_time)
         if column.kind != "time" or column.name == time:
             raise TremplinError(
                 f"--label-time {column.original}: it is no column of times, or the time itself."

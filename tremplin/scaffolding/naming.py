@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from tremplin.column import OUTPUTS
+
 
 def contract_names(originals: list[str]) -> list[str]:
-    """Names that a contract allows: small ASCII letters, digits and _, a letter first, each once."""
+    """Names that a contract allows: small ASCII letters, digits and _, a letter first, each once, no model's output."""
     names: list[str] = []
     for original in originals:
         name = plain(original) or "column"
-        name = name if name[0].isalpha() else f"c_{name}"
+        name = name if name[0].isalpha() and name not in OUTPUTS else f"c_{name}"
         unique, count = name, 2
         while unique in names:
             unique, count = f"{name}_{count}", count + 1

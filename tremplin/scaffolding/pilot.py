@@ -119,19 +119,37 @@ def _source(folder: Path, table: Table, roles: Roles, names: Layout, root: Path)
     def read_by(*, traced: bool) -> pd.DataFrame:
         text = source_file.source(folder.name, table, roles, names, root, traced=traced)
         (folder / "source.py").write_text(text, "utf-8")
-        rows: pd.DataFrame = PilotCode(folder.name, folder).source.fetch(*ALWAYS)
+        try:
+            rows: pd.DataFrame = PilotCode(folder.name, folder).source.fetch(*ALWAYS)
+        except (ValueError, OverflowError) as error:
+            raise TremplinError(
+                f"{table.reading.path} cannot be read again as it was understood: {str(error).partition(chr(10))[0]}. Write its "
+                "columns in one form each, and say if `tremplin new` should have known better."
+            ) from error
         return rows
 
-    said = "source:"
+    said, rows = "source:", read_by(traced=False)
     if not roles.key or roles.year_only:
         why = "a row's key or time is made from the whole file"
+    elif table.reading.separator not in (None, ","):
+        why = "read_files reads CSV with commas, or Parquet"
     else:
         try:
-            return read_by(
-                traced=True
-            ), f"{said} read_files, so that a snapshot says where its rows came from"
+            traced = read_by(traced=True)
         except TremplinError as error:
             why = str(error).partition("\n")[0]
-    return read_by(
-        traced=False
-    ), f"{said} pandas, and a snapshot does not say where its rows came from: {why}"
+        else:
+            if _same(traced, rows):
+                return traced, f"{said} read_files, so that a snapshot says where its rows came from"
+            why = "read_files finds other values in this file than pandas, which leaves out spaces behind a comma"
+        rows = read_by(traced=False)
+    return rows, f"{said} pandas, and a snapshot does not say where its rows came from: {why}"
+
+
+def _same(rows: pd.DataFrame, others: pd.DataFrame) -> bool:
+    """Whether two readers found the same values; the last digit of a float may differ."""
+    try:
+        pd.testing.assert_frame_equal(rows, others, check_dtype=False, rtol=1e-12)
+    except AssertionError:
+        return False
+    return True

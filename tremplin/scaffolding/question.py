@@ -8,6 +8,7 @@ import pandas as pd
 
 from tremplin.errors import TremplinError
 from tremplin.scaffolding.asked import Asked
+from tremplin.scaffolding.numerals import plain
 from tremplin.scaffolding.reading import Column, Table
 
 YES = ("1", "1.0", "true", "yes", "y", "t", "oui", "ja", "si", "sí")
@@ -43,7 +44,7 @@ def question(table: Table, asked: Asked) -> Question:
         raise TremplinError(
             f"Name the target: `--target COLUMN`. These columns have two values: {listed}; a number may be an amount to predict."
         )
-    column = table.column(asked.target)
+    column = table.named(asked.target)
     values = present(table, column)
     if column.kind == "time":
         raise TremplinError(
@@ -60,9 +61,10 @@ def question(table: Table, asked: Asked) -> Question:
         return Question(column.name, column.name, f"how much {column.original} is", amount=True)
     if count > 2:
         some = ", ".join(map(str, values.unique()[:5]))
+        doubt = f" It was {column.doubt}." if column.doubt else ""
         raise TremplinError(
             f"The target {column.original} has {count:,} values ({some}...). The loop answers yes or no, or an amount: make a "
-            "column of two values of it, in the file or later in source.py."
+            f"column of two values of it, in the file or later in source.py.{doubt}"
         )
     return _of_two(column, values)
 
@@ -71,13 +73,14 @@ def present(table: Table, column: Column) -> pd.Series:
     """The values that are there; numbers as numbers, whatever the file writes."""
     values = table.raw[column.name].dropna()
     if column.kind in ("integer", "number") and not pd.api.types.is_numeric_dtype(values.dtype):
-        return values.str.replace(table.reading.decimal, ".").astype("float64")
+        return plain(values, column.signs, table.reading.decimal).astype("float64")
     return values
 
 
 def _above(column: Column, values: pd.Series, above: float) -> Question:
     if column.kind not in ("integer", "number"):
-        raise TremplinError(f"--above is for a number; {column.original} is a {column.kind}.")
+        doubt = f" It was {column.doubt}." if column.doubt else ""
+        raise TremplinError(f"--above is for a number; {column.original} is a {column.kind}.{doubt}")
     share = float((values.astype("float64") > above).mean())
     if share in (0, 1):
         raise TremplinError(

@@ -9,6 +9,8 @@ from typing import Literal
 import pandas as pd
 
 from tremplin.errors import TremplinError
+from tremplin.scaffolding import numerals, times
+from tremplin.scaffolding.csv_text import read_csv
 from tremplin.scaffolding.naming import contract_names, plain
 from tremplin.scaffolding.personal import Suspicion, suspicion
 
@@ -25,15 +27,6 @@ WORDS: dict[Kind, str] = {
 }
 """What the contract, and ``read_files``, call each kind."""
 
-MISSING = frozenset({"NA", "N/A", "#N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"})
-"""Words that stand for nothing, if they are there."""
-
-SEPARATORS = ",;\t|"
-TIME_FORMS = [  # those of one file that fit every value are taken in this order
-    "ISO8601",
-    *(f"{day}{clock}" for day in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y")
-      for clock in ("", " %H:%M", " %H:%M:%S")),
-]  # fmt: skip
 FLOAT32 = 3.4e38  # beyond it a model, which sees float32, has no number
 EXACT = 2**53  # beyond it a float no longer tells two neighbouring whole numbers apart
 
@@ -47,6 +40,7 @@ class Reading:
     decimal: str = "."
     encoding: str = "utf-8"
     missing: tuple[str, ...] = ("",)  # what stands for a missing value in CSV
+    surplus: bool = False  # rows of CSV have empty fields behind those of the header
 
 
 @dataclass(frozen=True)
@@ -59,6 +53,8 @@ class Column:
     form: str | None = None  # of a time that is written as text, for `pandas.to_datetime`
     zoned: bool = True  # of a time: the file says its zone
     ambiguous: bool = False  # of a time: day and month could be the other way round
+    signs: str = ""  # of a number that is written as text: characters that are no part of it, such as what parts thousands
+    doubt: str | None = None  # of a text: why it may be meant as something else
 
 
 @dataclass(frozen=True)
@@ -70,20 +66,29 @@ class Table:
     columns: list[Column]
     left_out: dict[str, str]  # original name: why no pilot can use the column
     suspected: dict[str, Suspicion]  # by contract name: what it seems to say about a person
+    twice: frozenset[str] = frozenset()  # names that head several columns of the file
 
     def column(self, name: str) -> Column:
-        """By its name in the contract, or in the file.
+        """By its name in the contract."""
+        return next(column for column in self.columns if column.name == name)
+
+    def named(self, name: str) -> Column:
+        """By its name in the file or, where no column is called so there, in the contract.
 
         Raises:
-            TremplinError: there is none.
+            TremplinError: there is none, or it heads several.
         """
-        for column in self.columns:
-            if name in (column.name, column.original):
-                return column
+        if name in self.twice:
+            raise TremplinError(
+                f"{self.reading.path} has several columns {name!r}, so nobody can say which is meant. Rename them in the file."
+            )
         if name in self.left_out:
             raise TremplinError(f"The column {name!r} cannot be used: {self.left_out[name]}.")
-        known = ", ".join(column.original for column in self.columns)
-        raise TremplinError(f"{self.reading.path} has no column {name!r}. It has: {known}.")
+        found = [column for column in self.columns if name in (column.original, column.name)]
+        if not found:
+            known = ", ".join(column.original for column in self.columns)
+            raise TremplinError(f"{self.reading.path} has no column {name!r}. It has: {known}.")
+        return next((column for column in found if column.original == name), found[0])
 
 
 def read(path: Path, target: str | None = None) -> Table:
@@ -94,31 +99,38 @@ def read(path: Path, target: str | None = None) -> Table:
     """
     if not path.is_file():
         raise TremplinError(f"{path} is no file. Give `--from` a CSV or Parquet file.")
+    twice: frozenset[str] = frozenset()
     try:
-        reading, raw = _parquet(path) if _is_parquet(path) else _csv(path)
-        said = _descriptions(path) if reading.separator is None else {}
+        if _is_parquet(path):
+            reading, raw = _parquet(path)
+            said = _descriptions(path)
+        else:
+            reading, raw, twice = _csv(path)
+            said = {}
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TremplinError(f"{path} cannot be read as CSV or Parquet: {reason}") from error
     if raw.empty:
         raise TremplinError(f"{path} holds no row: there is nothing to make a pilot from.")
     names = contract_names([str(name) for name in raw.columns])
+    asked_of = "original" if target in raw.columns else "name"
     columns, left_out, suspected = [], {}, {}
     for original, name in zip(raw.columns, names, strict=True):
-        found = _column(str(original), name, raw[original], typed=reading.separator is None)
+        found = _column(str(original), name, raw[original], reading)
         if not isinstance(found, Column):
             left_out[str(original)] = found
             continue
         described = plain(said.get(str(original), ""))
         seems = suspicion(name, raw[original], time=found.kind == "time", description=described)
-        if seems is not None and target not in (original, name):
+        if seems is not None and target != getattr(found, asked_of):
             suspected[name] = seems
+            found = replace(found, doubt=None)  # it would show values
             if found.kind in ("integer", "number"):
                 found = replace(
                     found, kind="text"
                 )  # a range would show those at its ends; a code has no bands
         columns.append(found)
-    return Table(reading, raw.set_axis(names, axis="columns"), columns, left_out, suspected)
+    return Table(reading, raw.set_axis(names, axis="columns"), columns, left_out, suspected, twice)
 
 
 def _descriptions(path: Path) -> dict[str, str]:
@@ -143,40 +155,26 @@ def _is_parquet(path: Path) -> bool:
 def _parquet(path: Path) -> tuple[Reading, pd.DataFrame]:
     import pyarrow.parquet as pq
 
-    return Reading(path), pq.read_table(path).to_pandas(ignore_metadata=True)
+    rows = pq.read_table(path)
+    names = rows.column_names
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"it has the column {', '.join(twice)} twice")
+    return Reading(path), rows.to_pandas(ignore_metadata=True)
 
 
-def _csv(path: Path) -> tuple[Reading, pd.DataFrame]:
-    encoding = "utf-8-sig" if path.read_bytes()[:3] == b"\xef\xbb\xbf" else "utf-8"
-    try:
-        text = path.read_text(encoding)
-    except UnicodeDecodeError:
-        encoding = "cp1252"  # what spreadsheets of Western Europe write
-        text = path.read_text(encoding)
-    if "\0" in text[:4096]:
-        raise ValueError("it holds bytes that no text has")
-    header = text.partition("\n")[0]
-    separator = max(SEPARATORS, key=header.count)
-    raw = pd.read_csv(
-        path, sep=separator, encoding=encoding, dtype="str", keep_default_na=False, na_values=[""],
-        skipinitialspace=True, index_col=False,
-    )  # fmt: skip
-    missing = sorted(MISSING & {word for name in raw for word in raw[name].unique()})
-    raw = raw.mask(raw.isin(missing)) if missing else raw
-    comma = separator != "," and _any_matches(raw, r"-?\d+,\d+") and not _any_matches(raw, r"-?\d+\.\d+")
-    return Reading(path, separator, "," if comma else ".", encoding, ("", *missing)), raw
+def _csv(path: Path) -> tuple[Reading, pd.DataFrame, frozenset[str]]:
+    found = read_csv(path)
+    different = [_different(found.raw[name]) for name in found.raw]
+    decimal = numerals.decimal_sign([values for values in different if len(values)], found.separator)
+    reading = Reading(path, found.separator, decimal, found.encoding, found.missing, found.surplus)
+    return reading, found.raw, found.twice
 
 
-def _any_matches(raw: pd.DataFrame, form: str) -> bool:
-    """Whether some column holds nothing but values of a form, or whole numbers beside them."""
-    for name in raw:
-        values = raw[name].dropna().drop_duplicates()
-        if values.str.fullmatch(form).any() and values.str.fullmatch(f"{form}|-?\\d+").all():
-            return True
-    return False
+def _different(values: pd.Series) -> pd.Series:
+    return pd.Series(values.dropna().unique(), dtype="str")
 
 
-def _column(original: str, name: str, values: pd.Series, *, typed: bool) -> Column | str:
+def _column(original: str, name: str, values: pd.Series, reading: Reading) -> Column | str:
     """What a column holds; or, in words, why nothing can be made of it."""
     present = values.dropna()
     if present.empty:
@@ -202,32 +200,31 @@ def _column(original: str, name: str, values: pd.Series, *, typed: bool) -> Colu
         return Column(original, name, "boolean" if content == "boolean" else "number")
     if content != "string":
         return f"it holds values of the kind {content!r}"
-    return _of_text(original, name, pd.Series(present.unique(), dtype="str"), typed=typed)
+    return _of_text(original, name, _different(present), reading)
 
 
-def _of_text(original: str, name: str, different: pd.Series, *, typed: bool) -> Column:
-    """What text stands for. In Parquet (``typed``) digits that are text are meant to be; a time may still be hidden."""
+def _of_text(original: str, name: str, different: pd.Series, reading: Reading) -> Column:
+    """What text stands for. In Parquet digits that are text are meant to be; a time may still be hidden."""
+    typed = reading.separator is None
     if not typed:
-        if different.str.fullmatch(r"0|-?[1-9]\d{0,14}").all():
-            return Column(original, name, "integer")
-        number = r"[+-]?(0|[1-9]\d*)?([.,]\d+)?([eE][+-]?\d+)?"  # no leading zero: those are codes
-        if different.str.fullmatch(number).all() and different.str.contains(r"\d").all():
-            return Column(original, name, "number")
+        if (number := _number(original, name, different, reading.decimal)) is not None:
+            return number
         if different.str.lower().isin(["true", "false"]).all():
             return Column(original, name, "boolean")
-    if different.str.len().between(8, 35).all() and different.str.contains(r"\d").all():
-        fitting = [form for form in TIME_FORMS if _parses(different, form)]
-        if fitting:
-            zoned = bool(different.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$").all()) and fitting[0] == "ISO8601"
-            return Column(original, name, "time", form=fitting[0], zoned=zoned, ambiguous=len(fitting) > 1)
-    return Column(original, name, "text")
+    if forms := times.forms(different):
+        zoned = times.zoned(different, forms[0])
+        return Column(original, name, "time", form=forms[0], zoned=zoned, ambiguous=len(forms) > 1)
+    return Column(original, name, "text", doubt=None if typed else numerals.doubt(different))
 
 
-def _parses(different: pd.Series, form: str) -> bool:
-    if form == "ISO8601" and not different.str.match(r"\d{4}-?\d{2}-?\d{2}").all():
-        return False
-    try:
-        times = pd.to_datetime(different, format=form, utc=True)
-    except (ValueError, OverflowError):
-        return False
-    return bool(times.dt.year.between(1700, 2199).all())
+def _number(original: str, name: str, different: pd.Series, decimal: str) -> Column | None:
+    """A column of numbers that a model can hold; None: it is no such column."""
+    signs = numerals.signs(different, decimal)
+    if signs is None:
+        return None
+    plain = numerals.plain(different, signs, decimal)
+    if plain.str.fullmatch(numerals.WHOLE).all():
+        return Column(original, name, "integer", signs=signs)
+    if float(plain.astype("float64").abs().max()) > FLOAT32:
+        return None
+    return Column(original, name, "number", signs=signs)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tremplin.column import STORED
 from tremplin.errors import TremplinError
 from tremplin.scaffolding.answers import Known, known
 from tremplin.scaffolding.asked import Asked
+from tremplin.scaffolding.numerals import SPACES
 from tremplin.scaffolding.question import Question, present, question
 from tremplin.scaffolding.reading import Column, Table
 
@@ -40,7 +42,7 @@ def choose(table: Table, asked: Asked) -> Roles:
     if time == asks.column:
         raise TremplinError(f"{time} cannot be both the target and the time. Name another with --time.")
     key, why_key = _key(table, asked, asks, time)
-    site, subject = (table.column(n).name if n else None for n in (asked.site, asked.subject))
+    site, subject = (table.named(n).name if n else None for n in (asked.site, asked.subject))
     for option, name in (("--site", site), ("--subject", subject), *(("--key", part) for part in key)):
         if option != "--key" and name in (asks.column, time):
             raise TremplinError(f"{option} {name}: that column is the target or the time already.")
@@ -60,6 +62,12 @@ def choose(table: Table, asked: Asked) -> Roles:
         why_time,
         why_key,
         f"an answer is known {since.words}{guess}",
+        *(f"{c.original}: {c.doubt}" for c in table.columns if c.doubt),
+        *(
+            f"{c.original}: read as {c.form}, and day and month may be the other way round: write 2013-07-01 if so"
+            for c in table.columns
+            if c.ambiguous
+        ),
     )
     return Roles(asks, time, year_only, key, site, subject, since, said)
 
@@ -74,14 +82,14 @@ def _or_above(table: Table, question: Question) -> str:
 
 def _time(table: Table, asked: Asked) -> tuple[str, bool, str]:
     if asked.time is not None:
-        column = table.column(asked.time)
+        column = table.named(asked.time)
         if column.kind == "time":
             return column.name, False, f"time {column.name}: as asked"
         if _years(table, column):
             return column.name, True, f"time: spread by key over the year that {column.name} says, as asked"
         raise TremplinError(
-            f"--time {column.original}: its values are no times that can be read, such as {_some(table, column)}. Write them "
-            "as 2013-07-01 or 2013-07-01T06:00:00Z."
+            f"--time {column.original}: its values are no times of one form, such as {_some(table, column)}. Write them as "
+            "2013-07-01 or 2013-07-01T06:00:00Z."
         )
     times = [c for c in table.columns if c.kind == "time" and c.name not in table.suspected]
     whole = [c for c in times if table.raw[c.name].notna().all()] or times
@@ -98,9 +106,10 @@ def _time(table: Table, asked: Asked) -> tuple[str, bool, str]:
         if years
         else ""
     )
+    doubts = "".join(f" {column.original}: {column.doubt}." for column in table.columns if column.doubt)
     raise TremplinError(
         f"{table.reading.path.name} has no column of times, and everything here is cut by time: training, evaluation, each "
-        f"month. Bring a column of dates, and name it with `--time COLUMN` if it is not found.{hint}"
+        f"month. Bring a column of dates, and name it with `--time COLUMN` if it is not found.{hint}{doubts}"
     )
 
 
@@ -117,10 +126,13 @@ def _some(table: Table, column: Column) -> str:
 
 def _key(table: Table, asked: Asked, question: Question, time: str) -> tuple[tuple[str, ...], str]:
     if asked.key:
-        names = tuple(table.column(name).name for name in asked.key)
+        names = tuple(table.named(name).name for name in asked.key)
         return _asked_key(table, names, question)
     taken = table.suspected.keys() | {question.column, time}
-    free = [c for c in table.columns if c.name not in taken and c.kind in ("text", "integer")]
+    free = [c for c in table.columns if c.name not in taken and _code(table, c)]
+    free.sort(
+        key=lambda c: c.original.startswith("Unnamed: ")
+    )  # so pandas calls what has no header: it may count the rows
     alone = [c.name for c in free if _names_rows(table.raw[[c.name]])]
     if alone:
         best = next((name for name in alone if "id" in name.split("_") or "key" in name.split("_")), alone[0])
@@ -134,6 +146,16 @@ def _key(table: Table, asked: Asked, question: Question, time: str) -> tuple[tup
         (),
         "key: the row's place in the file, for no column tells rows apart (changeme: only if rows are never moved)",
     )
+
+
+def _code(table: Table, column: Column) -> bool:
+    """Whether its values can name rows: keys stand in the store, in answers and in evidence, where no sentence belongs."""
+    if column.kind == "integer":
+        return True
+    if column.kind != "text":
+        return False
+    values = table.raw[column.name].dropna().astype("str")
+    return not values.str.contains(rf"[\s{SPACES}]").any() and int(values.str.len().max()) <= STORED
 
 
 def _asked_key(table: Table, names: tuple[str, ...], question: Question) -> tuple[tuple[str, ...], str]:

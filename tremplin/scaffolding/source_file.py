@@ -99,23 +99,31 @@ def _untraced(reading: Reading, columns: list[Column], roles: Roles) -> tuple[li
     types = {c.original: TYPES[_kind(c, roles)] for c in columns if c.kind != "time"}
     note = "  # how the file writes them; a time without a zone is taken as UTC"
     declared = [mapping("READ", types)] + [mapping("TIMES", times, note)] * bool(times)
+    signs = {c.original: c.signs for c in columns if c.signs and _kind(c, roles) in ("integer", "number")}
+    declared += [mapping("SIGNS", signs, "  # written in numbers, and no part of them")] * bool(signs)
     wanted = "[*READ, *TIMES]" if times else "list(READ)"
     if reading.separator is None:
         call = f'rows = pd.read_parquet(address(), columns={wanted}, to_pandas_kwargs={{"ignore_metadata": True}})'
         lines = [call, "rows = rows.astype(READ)"]
     else:
-        kinds = 'READ | dict.fromkeys(TIMES, "str")' if times else "READ"
-        how = [
-            f"dtype={kinds}",
-            f"usecols={wanted}",
-            "keep_default_na=False",
-            f"na_values={listed(reading.missing)}",
-        ]
-        how += ["skipinitialspace=True", "index_col=False"]
+        as_text = [name for name, there in (("TIMES", times), ("SIGNS", signs)) if there]
+        kinds = " | ".join(["READ", *(f'dict.fromkeys({name}, "str")' for name in as_text)])
+        how = [f"dtype={kinds}", "keep_default_na=False", f"na_values={listed(reading.missing)}"]
+        # Of named columns pandas takes the first fields of a row, however many it has.
+        how += [f"usecols={wanted}", "index_col=False"] if reading.surplus else []
+        how += ["skipinitialspace=True"]
         how += [f"sep={text(reading.separator)}"] if reading.separator != "," else []
         how += [f"decimal={text(reading.decimal)}"] if reading.decimal != "." else []
         how += [f"encoding={text(reading.encoding)}"] if reading.encoding != "utf-8" else []
         lines = ["rows = pd.read_csv(", "    address(),", *(f"    {part}," for part in how), ")"]
+        lines += [] if reading.surplus else _LONGER
+        if signs:
+            point = f'.str.replace("{reading.decimal}", ".", regex=False)' * (reading.decimal != ".")
+            lines += [
+                "for name, signs in SIGNS.items():",
+                f'    plain = rows[name].str.translate(str.maketrans("", "", signs)){point}',
+                "    rows[name] = plain.astype(READ[name])",
+            ]
     if times:
         lines += [
             "for name, form in TIMES.items():",
@@ -176,6 +184,10 @@ def _target(question: Question) -> list[str]:
     ]
 
 
+_LONGER = [
+    "if not isinstance(rows.index, pd.RangeIndex):  # so pandas takes rows that are longer than the header",
+    '    raise TremplinError(f"{address()}: its rows have more fields than its header, so they stand in wrong columns.")',
+]
 _WITHIN_YEAR = '''
 
 def within_year(years: pd.Series, keys: pd.Series) -> pd.Series:

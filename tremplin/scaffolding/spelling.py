@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ def filled(template: str, **values: str) -> str:
 
 
 def text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    """As Python writes it; spaces that only look like one are spelled out."""
+    return re.sub(r"[^\S ]", lambda space: f"\\u{ord(space[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def listed(items: Sequence[str]) -> str:

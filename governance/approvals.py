@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
-from governance.rights import able_to, allowed
+from governance.rights import able_to, allowed, known_commit
 from tremplin import journal
 from tremplin.canonical import digest
 from tremplin.charter import Person
@@ -40,7 +40,8 @@ def approve(
     Args:
         authors: contacts of those who changed the pilot since the last approved version, as far as git knows them.
         verdict: the gate's verdict as JSON's types; ``verdict_hash`` must be its.
-        charter_commit: where the charter must let them as well, as far as git knows it; by default ``commit``.
+        charter_commit: where the charter must let them as well, as far as git knows it; by default ``commit``. Another one is
+            written down by its hash.
         stand_in: the demo's stand-in for a person, whom the charter in its workspace is enough for. It stays in the release for
             everybody to see.
 
@@ -77,6 +78,7 @@ def approve(
         e for e in known if all({**e.facts, "by": e.by}.get(name) == said for name, said in given.items())
     ]
     before = sum(expired(entry, as_of) for entry in same)
+    found = known_commit(pilot, charter_commit) if charter_commit else None
     expires = as_of.astimezone(UTC) + timedelta(days=pilot.file.gate.approval_days)
     return journal.append(
         engine,
@@ -91,6 +93,7 @@ def approve(
             "role": person.role,
             "expires": expires.isoformat(),
             "stand_in": stand_in,
+            **({"charter_commit": found} if found else {}),
         },
         signed_by=by,
     )

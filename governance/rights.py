@@ -31,7 +31,7 @@ def allowed(pilot: Pilot, contact: str, permission: Permission, commit: str | No
     known = known_commit(pilot, commit) if commit else None
     if known is None:
         return person
-    return _allowed(_people_in(pilot, known), contact, permission, f"{pilot.name} (in {_named(known)})")
+    return _allowed(_people_in(pilot, known), contact, permission, f"{pilot.name} (in commit {known[:12]})")
 
 
 def named(pilot: Pilot, contact: str) -> Person:
@@ -52,9 +52,9 @@ def named(pilot: Pilot, contact: str) -> Person:
 
 
 def known_commit(pilot: Pilot, commit: str) -> str | None:
-    """That commit, or the newest one where git does not have it; None without git (a laptop, an image, a copied folder)."""
-    found = (c for c in (commit, HEAD) if git(pilot.folder, "rev-parse", "-q", "--verify", f"{c}^{{commit}}"))
-    return next(found, None)
+    """The hash of that commit, or of the newest where git does not have it; None without git (an image, a copied folder)."""
+    found = (git(pilot.folder, "rev-parse", "-q", "--verify", f"{c}^{{commit}}") for c in (commit, HEAD))
+    return next((said.strip() for said in found if said), None)
 
 
 def people_of(people: list[Person], contact: str) -> list[Person]:
@@ -105,15 +105,12 @@ def _people_in(pilot: Pilot, commit: str) -> list[Person]:
         text = git(pilot.folder, "show", f"{commit}:{file}")
         if text is None:
             raise TremplinError(
-                f"{file} is not in {_named(commit)}: a charter without a history gives nobody a right. Commit the pilot; a "
+                f"{file} is not in commit {commit[:12]}: a charter without a history gives nobody a right. Commit the pilot; a "
                 "model that was made at a commit without it has to be made again."
             )
         return TypeAdapter(list[Person]).validate_python(yaml.safe_load(text)["charter"]["people"])
     except (yaml.YAMLError, ValueError, TypeError, KeyError):
         raise TremplinError(
-            f"{file} in {_named(commit)} does not say who may do what (`charter.people`). Commit one that `tremplin check` takes."
+            f"{file} in commit {commit[:12]} does not say who may do what (`charter.people`). "
+            "Commit one that `tremplin check` accepts."
         ) from None
-
-
-def _named(commit: str) -> str:
-    return "the newest commit" if commit == HEAD else f"commit {commit[:12]}"

@@ -90,7 +90,7 @@ def test_a_right_of_the_working_copy_is_none(
     git(town.root, "commit", "-q", "--allow-empty", "-m", "without the pilot")
     words = ("--as-of", AS_OF)
     alone = cli(town.root, *OF, "approve", "1", "--key", camille(people), *words)
-    assert (alone.code, "pilots/lamps/pilot.yaml is not in the newest commit" in alone.err) == (1, True)
+    assert (alone.code, "pilots/lamps/pilot.yaml is not in commit" in alone.err) == (1, True)
     file = town.csv.with_name("pilot.yaml")
     given = file.read_text("utf-8")
     content = yaml.safe_load(given)
@@ -103,13 +103,13 @@ def test_a_right_of_the_working_copy_is_none(
     file.write_text(given, "utf-8")
     refused = cli(town.root, *OF, "approve", "1", "--key", str(people.key("Ines Moreau")), *words)
     assert refused.code == 1
-    assert "may not approve lamps (in the newest commit). Who may: Camille Laurent." in refused.err
+    assert "may not approve lamps (in commit " in refused.err
     assert kinds(town) == ["verdict"]
     assert cli(town.root, *OF, "approve", "1", "--key", camille(people), *words).code == 0
     resume = cli(
         town.root, *OF, "rollout", "resume", "--key", str(people.key("Ines Moreau")), "--reason", "why not"
     )
-    assert (resume.code, "may not approve lamps (in the newest commit)" in resume.err) == (1, True)
+    assert (resume.code, "may not approve lamps (in commit " in resume.err) == (1, True)
 
 
 def test_before_anything_is_live_the_commands_say_what_to_do(

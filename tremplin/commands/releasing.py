@@ -58,7 +58,7 @@ def approve_and_release(
         authors=authors_since(settings.root, pilot.name, last_approved(engine, pilot.name, version), commit),
         as_of=as_of,
         commit=recorded.commit,
-        charter_commit=commit,
+        charter_commit=HEAD if recorded.dirty else None,
         lock_hash=recorded.result_hash,
         verdict=said.facts["verdict"],
         verdict_hash=said.facts["verdict_hash"],

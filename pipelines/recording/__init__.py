@@ -12,6 +12,7 @@ from pipelines.recording.runs import finished_run, write_run
 from pipelines.recording.verdicts import attach_verdict
 from pipelines.recording.versions import (
     Recorded,
+    bring_code_up_to_date,
     read_version,
     register,
     set_aliases,
@@ -31,7 +32,7 @@ __all__ = ["Recorded", "attach_verdict", "record", "set_aliases", "tag_version",
 def record(pilot: Pilot, paths: Paths, settings: Settings, *, as_of: datetime) -> Recorded:
     """Write the result that lies under ``paths`` to MLflow: one run, one version of the model ``pilot.name``.
 
-    A new version gets the alias ``challenger``; the gate takes it away again from a version that it blocks.
+    A new version gets the alias ``challenger`` where none is live; the gate takes it away again from a version that it blocks.
 
     Raises:
         TremplinError: a file is not what ``dvc.lock`` says, or MLflow does not answer.
@@ -46,5 +47,6 @@ def record(pilot: Pilot, paths: Paths, settings: Settings, *, as_of: datetime) -
     client = tracking(settings)
     finished = finished_run(client, pilot.name, found)
     run_id = finished or write_run(client, pilot, paths, settings, found=found, as_of=as_of)
-    version = register(client, pilot.name, run_id)
+    version = register(client, pilot.name, run_id, settings)
+    bring_code_up_to_date(client, pilot, version, settings)
     return read_version(client, pilot.name, version, created=finished is None)

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tremplin import live
+from tremplin.code_version import code_version
 from tremplin.errors import TremplinError
+from tremplin.pilot import Pilot
+from tremplin.release import sha256
 from tremplin.settings import Settings
+from tremplin.store import open_store
 from tremplin.tracking import tracking
 
 if TYPE_CHECKING:
@@ -15,6 +20,8 @@ if TYPE_CHECKING:
 RESULT = "tremplin.result"
 VERDICT = "tremplin.verdict"  # passed or blocked
 VERDICT_HASH = "tremplin.verdict_hash"
+RELEASE = "tremplin.release"
+COMMIT, DIRTY, PILOT_FILE = "tremplin.commit", "tremplin.dirty", "tremplin.pilot_file"
 
 
 @dataclass(frozen=True)
@@ -66,13 +73,42 @@ def tag_version(settings: Settings, pilot: str, version: int, tags: dict[str, st
         client.set_tag(run_id, f"tremplin.{key}", value)
 
 
-def register(client: MlflowClient, name: str, run_id: str) -> int:
-    """The version of the run's model; made where it is missing. It is the challenger until the gate has spoken."""
+def challenger_is_live(settings: Settings, pilot: str) -> bool:
+    """Whether a release is on its way: then the alias ``challenger`` is its, and no other version's."""
+    known = live.current(open_store(settings), pilot)
+    return known is not None and known[1].challenger is not None
+
+
+def register(client: MlflowClient, name: str, run_id: str, settings: Settings) -> int:
+    """The version of the run's model; made where it is missing.
+
+    It is the challenger until the gate has spoken, where none is live.
+    """
     known = client.search_model_versions(f"run_id = '{run_id}'")
     version = known[0] if known else _new_version(client, name, run_id)
-    if VERDICT not in version.tags:
+    if VERDICT not in version.tags and not challenger_is_live(settings, name):
         client.set_registered_model_alias(name, "challenger", version.version)
     return int(version.version)
+
+
+def bring_code_up_to_date(client: MlflowClient, pilot: Pilot, version: int, settings: Settings) -> None:
+    """Let a version name the commit that it came out of again, the same, as long as no release says otherwise.
+
+    So a result of changed code becomes its commit's once it is committed, with the ``pilot.yaml`` that it is judged by; and
+    the authors of that commit are among its authors.
+    """
+    commit, dirty = code_version(settings)
+    found = _version(client, pilot.name, version)
+    tags = {COMMIT: commit, DIRTY: str(dirty).lower()}
+    if dirty or RELEASE in found.tags or tags.items() <= found.tags.items():
+        return
+    file = pilot.folder / "pilot.yaml"
+    client.log_artifact(found.run_id, str(file))
+    tags = {PILOT_FILE: sha256(file), **tags}
+    for key, value in {"mlflow.source.git.commit": commit, **tags}.items():
+        client.set_tag(found.run_id, key, value)
+    for key, value in tags.items():  # the commit and the dirt last: with them, the rest is there
+        client.set_model_version_tag(pilot.name, str(version), key, value)
 
 
 def _new_version(client: MlflowClient, name: str, run_id: str) -> Any:
@@ -92,7 +128,7 @@ def read_version(client: MlflowClient, name: str, version: int, *, created: bool
     """
     found = _version(client, name, version)
     tags = found.tags
-    needed = [RESULT, *(f"tremplin.{name}" for name in ("commit", "dirty", "data", "contract", "model"))]
+    needed = [RESULT, COMMIT, DIRTY, *(f"tremplin.{name}" for name in ("data", "contract", "model"))]
     missing = [name for name in needed if name not in tags]
     if missing:
         raise TremplinError(
@@ -104,8 +140,8 @@ def read_version(client: MlflowClient, name: str, version: int, *, created: bool
         run_id=found.run_id,
         model_version=version,
         result_hash=tags[RESULT],
-        commit=tags["tremplin.commit"],
-        dirty=tags["tremplin.dirty"] == "true",
+        commit=tags[COMMIT],
+        dirty=tags[DIRTY] == "true",
         data_hash=tags["tremplin.data"],
         contract_hash=tags["tremplin.contract"],
         model_hash=tags["tremplin.model"],

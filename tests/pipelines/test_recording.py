@@ -24,12 +24,15 @@ from pipelines.recording import (
 )
 from pipelines.verdict import Verdict, verdict_hash
 from tests.results import AS_OF, ROOT, Result, made_again
+from tremplin import live
 from tremplin.canonical import digest
 from tremplin.errors import TremplinError
 from tremplin.frame import model_columns, model_frame
+from tremplin.live import Live
 from tremplin.lock import md5_by_dvc, result_hash
 from tremplin.onnx_model import OnnxModel
 from tremplin.release import sha256
+from tremplin.store import open_store
 from tremplin.tracking import tracking
 
 if TYPE_CHECKING:
@@ -301,6 +304,63 @@ def test_aliases_say_what_is_live(
     assert aliases() == {"champion": second.model_version, "previous": first}, (
         "a champion is no challenger again"
     )
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_while_a_challenger_is_live_the_alias_is_its(
+    result: Result, recorded: Recorded, verdict: Verdict, client: MlflowClient, passes: bool
+) -> None:
+    """Recorded and judged beside a rollout, even the challenger itself once more: the alias says what is live."""
+    engine, said = open_store(result.settings), verdict if passes else blocked(verdict)
+    challenger = another(result)
+    live.change(engine, "flights", Live(champion="first", challenger="second"), by="a test", reason="")
+    beside = another(result)
+    for one in (beside, challenger):
+        attach_verdict(one, said, result.settings)
+        assert client.get_registered_model("flights").aliases == {"challenger": challenger.model_version}
+    live.change(engine, "flights", Live(champion="second"), by="a test", reason="promoted")
+    attach_verdict(beside, said, result.settings)
+    assert ("challenger" in client.get_model_version("flights", str(beside.model_version)).aliases) is passes
+
+
+def test_a_released_version_keeps_the_verdict_it_was_released_with(
+    result: Result, recorded: Recorded, verdict: Verdict, client: MlflowClient
+) -> None:
+    import mlflow
+
+    told = attach_verdict(recorded, verdict, result.settings)
+    tag_version(result.settings, "flights", recorded.model_version, {"release": "abc"})
+    assert attach_verdict(recorded, blocked(verdict), result.settings) == told
+    text = mlflow.artifacts.load_text(f"runs:/{recorded.run_id}/gate/verdict.json")
+    assert digest(json.loads(text)) == verdict_hash(verdict)
+
+
+def test_a_result_of_changed_code_becomes_its_commit_s_once_it_is_committed(
+    result: Result, recorded: Recorded, client: MlflowClient
+) -> None:
+    import mlflow
+
+    def again(commit: str, *, dirty: bool) -> tuple[str, bool]:
+        settings = result.settings.model_copy(update={"commit": commit * 40, "dirty": dirty})
+        found = record(result.pilot, result.paths, settings, as_of=AS_OF)
+        assert found.model_version == recorded.model_version
+        tags = client.get_run(found.run_id).data.tags
+        assert (tags["tremplin.commit"], tags["tremplin.dirty"]) == (found.commit, str(found.dirty).lower())
+        return found.commit[:1], found.dirty
+
+    assert (recorded.commit, recorded.dirty) == ("unknown", True)
+    assert again("a", dirty=True) == ("u", True), "changed code is no commit's"
+    result.edit(data={"freshness_days": 99})  # not in the lock: the verdict that follows is given by it
+    assert again("a", dirty=False) == ("a", False)
+    logged = mlflow.artifacts.load_text(f"runs:/{recorded.run_id}/pilot.yaml")
+    assert "freshness_days: 99" in logged
+    assert client.get_run(recorded.run_id).data.tags["tremplin.pilot_file"] == sha256(
+        result.pilot.folder / "pilot.yaml"
+    )
+    assert again("b", dirty=False) == ("b", False)
+    assert again("c", dirty=True) == ("b", False), "it still comes out of that commit"
+    tag_version(result.settings, "flights", recorded.model_version, {"release": "abc"})
+    assert again("d", dirty=False) == ("b", False), "its release says which"
 
 
 def test_a_version_is_linked_to_what_came_of_it(

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
+from pipelines.judgements import releases_of
 from pipelines.recording import Recorded
 from pipelines.verdict import Verdict, facts, verdict_hash
 from tremplin import journal, live
@@ -26,40 +27,6 @@ from tremplin.paths import Paths
 from tremplin.pilot import Pilot
 from tremplin.release import GoNoGo, Manifest, Release, make_keys, sha256, write_release
 from tremplin.settings import Settings
-
-
-def journal_verdict(engine: Engine, verdict: Verdict, *, recorded: Recorded) -> Entry:
-    """Write down what the gate said of a version; the same verdict is written once."""
-    hashed = verdict_hash(verdict)
-    return journal.append(
-        engine,
-        "verdict",
-        identity=f"{recorded.model_version}:{hashed}",
-        pilot=verdict.pilot,
-        by="gate",
-        as_of=verdict.as_of,
-        facts={
-            "version": recorded.model_version,
-            "passed": verdict.passed,
-            "blocked_by": verdict.blocked_by,
-            "champion": verdict.champion,
-            "run_id": recorded.run_id,
-            "lock_hash": recorded.result_hash,
-            "verdict_hash": hashed,
-            "verdict": facts(verdict),
-        },
-    )
-
-
-def standing_verdict(engine: Engine, pilot: str, lock_hash: str) -> Entry | None:
-    """The newest verdict on a result, as long as the champion it met is champion, or the model itself has become it."""
-    verdicts = journal.entries(engine, pilot=pilot, kind="verdict")
-    said = next((entry for entry in reversed(verdicts) if entry.facts["lock_hash"] == lock_hash), None)
-    if said is None:
-        return None
-    known = live.current(engine, pilot)
-    met = [said.facts["verdict"]["champion"], *_releases_of(engine, pilot, said.facts["version"])]
-    return said if (known[1].champion if known else None) in met else None
 
 
 def make_release(
@@ -82,9 +49,11 @@ def make_release(
 
     Raises:
         TremplinError: blocked, not approved, or not any more at ``as_of``; a hash that was approved is not that of the file
-            on disk; no signing key outside development.
+            on disk; outside development, no signing key, or code that was no commit's.
     """
     found = _differences(pilot, paths, engine, recorded=recorded, verdict=verdict, approval=approval)
+    if recorded.dirty and settings.environment != "development":  # a verdict of development tolerates it
+        found.append(f"it was made by code that differs from the commit {recorded.commit[:12]}")
     _refuse(found, recorded)
     _refuse_expired(approval, as_of)
     if settings.environment == "development":
@@ -174,14 +143,9 @@ def _differences(
     ]
     known = live.current(engine, pilot.name)
     champion = known[1].champion if known else None
-    if champion not in (verdict.champion, *_releases_of(engine, pilot.name, recorded.model_version)):
+    if champion not in (verdict.champion, *releases_of(engine, pilot.name, recorded.model_version)):
         found.append(f"the champion is {champion}, and the gate compared with {verdict.champion}")
     return found + ([] if verdict.passed else [f"the gate blocked it ({', '.join(verdict.blocked_by)})"])
-
-
-def _releases_of(engine: Engine, pilot: str, version: int) -> list[str]:
-    released = journal.entries(engine, pilot=pilot, kind="release")
-    return [entry.facts["release"] for entry in released if entry.facts["version"] == version]
 
 
 def _refuse(differences: list[str], recorded: Recorded) -> None:

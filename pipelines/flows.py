@@ -22,6 +22,7 @@ from pipelines.remaking import Remaking, made_again
 from tremplin import journal, live
 from tremplin.contract import load_contract
 from tremplin.errors import SourceAway, TremplinError
+from tremplin.lock import result_hash
 from tremplin.onnx_model import OnnxModel
 from tremplin.paths import Paths
 from tremplin.pilot import load_pilot
@@ -80,42 +81,54 @@ def record(root: Path, pilot: str, as_of: datetime) -> int:
 
 
 @task(cache_policy=NO_CACHE)
-def judge(root: Path, pilot: str, version: int, as_of: datetime, remaking: Remaking | None) -> bool:
-    """The gate; its verdict goes to MLflow and the journal. Whether the model passed."""
-    from pipelines.deployment import journal_verdict, standing_verdict
+def judge(
+    root: Path, pilot: str, version: int, as_of: datetime, remaking: Remaking | None, *, due: bool = False
+) -> bool:
+    """The gate; its verdict goes to MLflow and the journal. Whether the model passed.
+
+    Args:
+        due: see ``training``.
+    """
     from pipelines.gate import ChampionModel, gate
-    from pipelines.gate.looks import look_at
+    from pipelines.gate.looks import Window, look_at
+    from pipelines.judgements import circumstances, journal_verdict, standing_verdict
     from pipelines.recording import attach_verdict, version_facts
 
     settings = workspace_settings(load_settings(), root)
-    engine = open_store(settings)
-    recorded = version_facts(settings, pilot, version)
-    known = standing_verdict(engine, pilot, recorded.result_hash)
-    if known and known.as_of == as_of:  # its journal line is the last thing that a judgement leaves
-        return bool(known.facts["passed"])
+    engine, loaded, paths = open_store(settings), load_pilot(pilot, root), Paths(root, pilot)
+    recorded, under = version_facts(settings, pilot, version), circumstances(loaded, settings)
+    known = standing_verdict(engine, pilot, recorded.result_hash, as_of=as_of, under=under)
+    if known and (known.facts["retraining"] or not due):
+        return True  # its journal line is the last thing that a judgement leaves
     release = champion(engine, settings, pilot)
     met = ChampionModel(release) if release and release.manifest.model_version != version else None
-    loaded, paths = load_pilot(pilot, root), Paths(root, pilot)
-    look = look_at(engine, loaded, sha256(paths.model / "model.onnx"), as_of)
+    evaluated = Window.of(paths, loaded.contract)
+    look = look_at(engine, pilot, sha256(paths.model / "model.onnx"), evaluated)
     verdict = gate(loaded, paths, champion=met, as_of=as_of, settings=settings, look=look, remade=remaking)
     recorded = attach_verdict(recorded, verdict, settings)
-    journal_verdict(engine, verdict, recorded=recorded)
+    journal_verdict(engine, verdict, recorded=recorded, under=under, evaluated=evaluated, retraining=due)
     return verdict.passed
 
 
 @flow
-def training(pilot: str, as_of: datetime, root: Path) -> bool:
-    """From the source to a verdict, in the checkout or workspace ``root``. Whether the model passed the gate."""
+def training(pilot: str, as_of: datetime, root: Path, *, due: bool = False) -> bool:
+    """From the source to a verdict, in the checkout or workspace ``root``. Whether the model passed the gate.
+
+    Args:
+        due: whether a decision to retrain, of ``as_of``, asked for it; its verdict says so.
+    """
     ingest(root, pilot, as_of)
     reproduce(root, pilot)
     with _made_again_if_first(root, pilot) as remaking:  # beside what follows, which leaves processors idle
         version = record(root, pilot, as_of)
-        return judge(root, pilot, version, as_of, remaking)
+        return judge(root, pilot, version, as_of, remaking, due=due)
 
 
 def _made_again_if_first(root: Path, pilot: str) -> AbstractContextManager[Remaking | None]:
-    """Before a first go-live the model is made again from its lock; later ones on request."""
-    if live.current(open_store(load_settings()), pilot):
+    """Before a first go-live the model is made again from its lock, and so is the one that is live; later ones on request."""
+    settings = load_settings()
+    release = champion(open_store(settings), settings, pilot)
+    if release and release.manifest.lock_hash != result_hash(root, pilot):
         return nullcontext()
     return made_again(Paths(root, pilot))
 
@@ -125,7 +138,7 @@ def retraining(pilot: str, as_of: datetime) -> bool:
     """Training that the evidence asked for, in a workspace of its own. Whether the challenger passed; a person decides next."""
     settings = load_settings()
     root = make_workspace(settings.root, settings.home / f"{RETRAINING}-{pilot}")
-    return training.fn(pilot, as_of, root)  # its tasks, in this run: one run a retraining
+    return training.fn(pilot, as_of, root, due=True)  # its tasks, in this run: one run a retraining
 
 
 @task(cache_policy=NO_CACHE)
@@ -201,13 +214,16 @@ def retraining_due(engine: Engine, pilot: str, as_of: datetime) -> journal.Entry
     """The last decision to retrain, as long as no verdict came of it: its event is told again with each window.
 
     An event can be lost, with the process that decided or with the one that was to listen; the journal is not. Told twice
-    it is worked on once: the second flow finds everything done.
+    it is worked on once: the second flow finds everything done. A verdict on what somebody trained beside it is not its own.
     """
     decided = [e for e in journal.entries(engine, pilot=pilot, kind="retraining") if e.as_of <= as_of]
     if not decided:
         return None
-    verdicts = journal.entries(engine, pilot=pilot, kind="verdict")
-    return None if any(verdict.as_of >= decided[-1].as_of for verdict in verdicts) else decided[-1]
+    came_of_it = (
+        verdict.as_of == decided[-1].as_of and verdict.facts.get("retraining")
+        for verdict in journal.entries(engine, pilot=pilot, kind="verdict")
+    )
+    return None if any(came_of_it) else decided[-1]
 
 
 @flow

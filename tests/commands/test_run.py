@@ -47,6 +47,8 @@ def test_again_nothing_is_done_and_it_says_so(lamp_run: Town, cli: Cli, words: t
     assert answer.code == 0, answer.err
     assert "nothing changed since" in answer.out
     assert "version 1 of lamps" in answer.out
+    taken = "the snapshot is the one that was there, as of 2024-05-01 00:00+00:00; `--as-of "
+    assert (taken in answer.out) == (not words), "a nightly run that says no time learns why nothing changes"
     assert {path: path.stat().st_mtime_ns for path in lamp_run.paths.model.iterdir()} == before
     assert len(journal.entries(open_store(load_settings(root=lamp_run.root)))) == 1
 
@@ -70,6 +72,30 @@ def test_another_limit_of_the_gate_is_another_result(lamp_run: Town, tmp_path: P
     content["gate"]["baseline_margin"] += 0.01
     file.write_text(yaml.safe_dump(content), "utf-8")
     assert not is_reproduced(there.paths)
+
+
+def test_a_block_goes_when_its_cause_goes_also_where_the_lock_does_not_know_it(
+    lamp_run: Town, tmp_path: Path
+) -> None:
+    """One result: blocked under another limit, and passed under the old one; it was one look all the time."""
+    there = copy_of(lamp_run, tmp_path / "copy")
+    engine = open_store(load_settings(root=there.root))
+    file = there.root / "pilots" / "lamps" / "pilot.yaml"
+    limits = yaml.safe_load(file.read_text("utf-8"))
+    edited = {**limits, "data": {**limits["data"], "freshness_days": 1}}
+
+    def run(content: object) -> tuple[list[str], int]:
+        file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+        done = tremplin(there.root, "--pilot", "lamps", "run", "--json")
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout[done.stdout.index("{\n") :])
+        assert said["version"] == 1
+        return said["blocked_by"], len(journal.entries(engine, kind="verdict"))
+
+    assert run(edited) == (["freshness"], 2)
+    assert run(limits) == ([], 3)
+    checks = [e.facts["verdict"]["checks"] for e in journal.entries(engine, kind="verdict")]
+    assert not any("model number" in check["evidence"] for found in checks for check in found)
 
 
 def test_a_script_reads_the_verdict(lamp_run: Town, cli: Cli) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from governance.approvals import approve
-from pipelines.deployment import journal_verdict, make_release
+from pipelines.deployment import make_release
 from pipelines.gate import gate
 from pipelines.recording import Recorded
 from pipelines.verdict import Verdict, facts, verdict_hash
@@ -116,14 +116,15 @@ def test_releasing_twice_is_the_same_release(approved: Approved) -> None:
     assert [entry.facts["release"] for entry in written] == [first.id]
 
 
-def test_the_verdict_is_written_in_the_journal_once(approved: Approved) -> None:
-    for _ in range(2):
-        journal_verdict(approved.engine, approved.verdict, recorded=approved.recorded)
-    (entry,) = journal.entries(approved.engine, kind="verdict")
-    assert entry.facts["passed"]
-    assert entry.facts["lock_hash"] == approved.recorded.result_hash
-    assert Verdict.model_validate(entry.facts["verdict"]) == approved.verdict
-    assert journal.verify(approved.engine) == []
+def test_outside_development_code_that_was_no_commit_s_is_not_released(approved: Approved) -> None:
+    """A verdict of development tolerates it, and the store may be the same."""
+    make_keys(approved.settings.signing_key, approved.settings.release_public_key)
+    approved.settings = approved.settings.model_copy(update={"environment": "production"})
+    approved.recorded = replace(approved.recorded, dirty=True)
+    with pytest.raises(TremplinError, match="made by code that differs from the commit cccccccccccc"):
+        approved.release()
+    approved.recorded = replace(approved.recorded, dirty=False)
+    assert approved.release().manifest.commit == "c" * 40
 
 
 def exchange_model(approved: Approved) -> None:

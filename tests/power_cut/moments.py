@@ -94,7 +94,7 @@ TABLE: list[tuple[str, tuple[str, ...], list[Moment]]] = [
             before("pipelines.recording.verdicts:attach_verdict"),
             after(CLIENT + "log_dict"),
             after(CLIENT + "set_model_version_tag"),
-            before("pipelines.deployment:journal_verdict"),
+            before("pipelines.judgements:journal_verdict"),
             written("verdict"),
         ],
     ),

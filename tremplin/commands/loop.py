@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -11,23 +11,36 @@ from tremplin import journal
 from tremplin.commands.context import AsJson, AsOf, Context, Key, context, print_json, styled
 from tremplin.errors import TremplinError
 
+SnapshotAsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        help="Take a snapshot of what was known then: 2013-07-01 or a full time. Default: the snapshot that is there; "
+        "without one, what was known at the beginning of today.",
+    ),
+]
 
-def run(ctx: typer.Context, as_of: AsOf = None, as_json: AsJson = False) -> None:
-    """Ingest, `dvc repro`, record, gate. With nothing changed: two seconds, and nothing is done.
+
+def run(ctx: typer.Context, as_of: SnapshotAsOf = None, as_json: AsJson = False) -> None:
+    """Ingest, `dvc repro`, record, gate. With nothing changed since it passed: two seconds, and nothing is done.
 
     Example: `tremplin run --as-of 2013-07-01`
     """
     given = context(ctx)
-    moment = snapshot_time(given) if as_of is None else given.moment(as_of)
+    kept, today = snapshot_time(given) if as_of is None else None, f"{given.moment(None):%Y-%m-%d}"
+    moment = kept or given.moment(today if as_of is None else as_of)
     known = settled(given, moment)
     if known is None:
         from pipelines import prefect_server
+        from pipelines.judgements import newest_verdict
+        from tremplin.lock import result_hash
 
         with prefect_server.calling_flows(given.settings):
             from pipelines.flows import training
 
             training(given.pilot.name, moment, given.settings.root)
-        known = settled(given, moment)
+        lock_hash = result_hash(given.settings.root, given.pilot.name)
+        known = newest_verdict(given.store, given.pilot.name, lock_hash)
     elif not as_json:
         given.console.print("nothing changed since:")
     if known is None:
@@ -42,24 +55,27 @@ def run(ctx: typer.Context, as_of: AsOf = None, as_json: AsJson = False) -> None
     given.console.print(
         f"version {known.facts['version']} of {given.pilot.name}, as of {known.as_of:%Y-%m-%d}"
     )
+    if kept:
+        given.console.print(
+            f"the snapshot is the one that was there, as of {kept.isoformat(' ', 'minutes')}; "
+            f"`--as-of {today}` takes a new one"
+        )
     if verdict.passed:
         given.console.print(f"next: tremplin approve {known.facts['version']} --key ~/.ssh/id_ed25519")
 
 
-def snapshot_time(given: Context) -> datetime:
-    """The time of the snapshot that is there; without one, the beginning of today."""
+def snapshot_time(given: Context) -> datetime | None:
+    """The time of the snapshot that is there."""
     from pipelines.ingestion import read_facts
 
     facts = read_facts(given.paths)
-    if facts:
-        return facts.as_of
-    return given.moment(None).replace(hour=0, minute=0, second=0, microsecond=0)
+    return facts.as_of if facts else None
 
 
 def settled(given: Context, moment: datetime) -> journal.Entry | None:
-    """The verdict on what ``run`` would make, if everything is already made: neither MLflow nor Prefect is asked."""
-    from pipelines.deployment import standing_verdict
+    """The verdict on what ``run`` would make, if all is made and it stands: neither MLflow nor Prefect is asked."""
     from pipelines.ingestion import ingested
+    from pipelines.judgements import circumstances, standing_verdict
     from pipelines.reproducing import is_reproduced
     from pipelines.withdrawal import read_withdrawn
     from tremplin.lock import result_hash
@@ -67,7 +83,13 @@ def settled(given: Context, moment: datetime) -> journal.Entry | None:
     withdrawn = read_withdrawn(given.settings)
     if not ingested(given.pilot, given.paths, moment, withdrawn=withdrawn) or not is_reproduced(given.paths):
         return None
-    return standing_verdict(given.store, given.pilot.name, result_hash(given.settings.root, given.pilot.name))
+    return standing_verdict(
+        given.store,
+        given.pilot.name,
+        result_hash(given.settings.root, given.pilot.name),
+        as_of=moment,
+        under=circumstances(given.pilot, given.settings),
+    )
 
 
 def approve(
@@ -86,11 +108,7 @@ def approve(
     from tremplin.commands.releasing import approve_and_release
 
     given = context(ctx)
-    moment = given.moment(as_of)
-    if moment > datetime.now(UTC):
-        raise TremplinError(
-            f"--as-of {as_of} has not come yet: an approval of the future would outlive its days."
-        )
+    moment = given.past(as_of)
     release = approve_and_release(
         given.settings, given.store, version, by=given.signatory(key), as_of=moment, stand_in=False
     )
@@ -122,7 +140,7 @@ def monitor(
     with prefect_server.calling_flows(given.settings):
         from pipelines.flows import monitoring
 
-        found = monitoring(given.pilot.name, window, given.moment(as_of))
+        found = monitoring(given.pilot.name, window, given.past(as_of))
     if as_json:
         print_json(found)
         return

@@ -16,7 +16,7 @@ from pipelines.measures import whole
 from pipelines.modeling import choose, time_folds
 from pipelines.preparation import prepare
 from pipelines.profiling import reference_sample
-from tremplin.comparison import Bootstrap, Floats, Integers, days_of, skill
+from tremplin.comparison import Bootstrap, Estimate, Floats, Integers, days_of, skill
 from tremplin.errors import TremplinError
 from tremplin.frame import model_frame
 from tremplin.pilot import Pilot
@@ -78,7 +78,7 @@ def _examined(
     how = Bootstrap(gate.bootstrap_samples, gate.confidence, pilot.file.model.seed)
     found = whole(labels, scores, days, charter=pilot.charter, scale=contract.scale, how=how)
     within = {
-        "calibration": found["calibration_error"]["value"] <= gate.calibration_limit,
+        "calibration": Estimate(**found["calibration_error"]).pivotal.low <= gate.calibration_limit,
         "baseline": skill((scores - labels) ** 2, (simple - labels) ** 2, days, how).low
         >= gate.baseline_margin,
         "result-too-good": found[contract.task.ranking]["value"] <= gate.result_auc_limit,

@@ -28,6 +28,15 @@ class Estimate:
     low: float
     high: float
 
+    @property
+    def pivotal(self) -> Estimate:
+        """The basic bootstrap interval, from the percentiles of this one.
+
+        The draws of a statistic that sampling alone lifts are as far above it as it is above the truth, so their percentiles
+        are mirrored at the value (Davison and Hinkley 1997, "Bootstrap methods and their application", 5.2.1).
+        """
+        return replace(self, low=2 * self.value - self.high, high=2 * self.value - self.low)
+
 
 @dataclass(frozen=True)
 class Bootstrap:

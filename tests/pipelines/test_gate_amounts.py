@@ -95,6 +95,7 @@ def test_a_feature_that_knows_the_amount_is_blocked(result: Delays) -> None:
 
 def test_a_model_whose_answers_are_shifted_is_blocked_by_its_calibration_alone(result: Delays) -> None:
     """Every answer 8 minutes too low: it ranks as well, and is still better than the baseline."""
+    result.edit(gate={"calibration_limit": 0.03})  # 7 minutes: a fortnight proves 8 to be more than that
     result.train(labels=np.clip(labels(result) - 8 / RANGE, 0, 1))
     assert judged(result).blocked_by == ["calibration"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -29,6 +29,10 @@ class Breach:
     count: int  # rows
     examples: tuple[str, ...]  # up to three different values
     advice: str  # what to do
+
+    def without_examples(self) -> Breach:
+        """The same without a value of a row, for a record that is never erased."""
+        return replace(self, examples=())
 
     def __str__(self) -> str:
         shown = f", for example {', '.join(self.examples)}" if self.examples else ""

@@ -10,6 +10,7 @@ from pipelines.gate.checks import (
     data,
     fairness,
     leakage,
+    near_duplicates,
     operation,
     outliers,
     poisoning,
@@ -24,8 +25,8 @@ from pipelines.gate.material import CheckFunction
 
 # In the order of the verdict's lines.
 FAMILIES = (
-    data, completeness, representativeness, outliers, poisoning, leakage, availability, quality, sites, coverage, fairness,
-    calibration, robustness, privacy, operation, reproducibility,
+    data, near_duplicates, completeness, representativeness, outliers, poisoning, leakage, availability, quality, sites, coverage,
+    fairness, calibration, robustness, privacy, operation, reproducibility,
 )  # fmt: skip
 
 ALL: list[CheckFunction] = [check for family in FAMILIES for check in family.CHECKS]

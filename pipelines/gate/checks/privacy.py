@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from pipelines.gate.material import CheckFunction, Material, evenly
 from pipelines.verdict import Check
-from tremplin.comparison import auc_estimate, days_of
+from tremplin.comparison import Floats, auc_estimate, days_of
 from tremplin.frame import model_columns
 
 ROWS = 5_000  # members, and as many others, that the attack is tried on
@@ -57,7 +58,7 @@ def membership(material: Material) -> Check:
 
 
 def specific_parts(material: Material) -> Check:
-    """No leaf of a tree and no category of a linear model stands for fewer than k training rows.
+    """No leaf of a tree and no column of a linear model stands for fewer than k training rows.
 
     k-anonymity (Sweeney 2002) of what the model holds. It blocks where the charter says that personal data is processed; a rare
     airport is nobody. A family of models whose parts cannot be counted here does not pass then.
@@ -67,12 +68,12 @@ def specific_parts(material: Material) -> Check:
     rows = smallest_parts(material.pipeline, material.train_frame)
     below = int((rows < limit).sum())
     smallest = float(rows.min()) if len(rows) else None
-    said = f"{below:,} of {len(rows):,} leaves or categories stand for fewer than {limit:,} training rows"
+    said = f"{below:,} of {len(rows):,} leaves, or columns and reference categories, stand for fewer than {limit:,} training rows"
     if smallest is None:
-        said = "the parts of this kind of model cannot be counted (trees of LightGBM and scikit-learn, linear models can)"
+        said = "the parts of this kind of model cannot be counted (those of LightGBM, scikit-learn's trees and linear models can)"
     return Check(
         id="specific-parts",
-        requirement="Training rows that the smallest leaf or category of the model stands for",
+        requirement="Training rows that the smallest leaf, or column of a linear model, stands for",
         value=smallest,
         limit=limit,
         passed=not personal or (smallest is not None and smallest >= limit),
@@ -82,40 +83,86 @@ def specific_parts(material: Material) -> Check:
 
 
 def smallest_parts(pipeline: Pipeline, frame: pd.DataFrame) -> NDArray[np.int64]:
-    """Training rows in each leaf of a tree model, or of each category of a linear one; shape (parts,), empty if it is neither."""
+    """Training rows in each leaf of a tree model, or behind each part of a linear one; shape (parts,), empty if it is neither."""
     *before, last = _steps(pipeline)
     if hasattr(last, "booster_"):
         text = last.booster_.model_to_string()
         lines = (line for line in text.splitlines() if line.startswith("leaf_count="))
         counts = [int(count) for line in lines for count in line.partition("=")[2].split()]
     elif hasattr(last, "tree_") or hasattr(last, "estimators_"):
-        trees = np.ravel(last.estimators_) if hasattr(last, "estimators_") else [last]
-        counts = [n for tree in trees for n in tree.tree_.n_node_samples[tree.tree_.children_left < 0]]
+        counts = _leaves(_members(last))
     elif hasattr(last, "coef_"):
         design: Any = frame
         for step in before:
             design = step.transform(design)
-        counts = _indicators(sparse.csc_array(design))
+        counts = _told_apart(_columns(design))
     else:
         counts = []
     return np.asarray(counts, dtype=np.int64)
 
 
 def _steps(fitted: Any) -> list[Any]:
-    """The steps of a pipeline, those of pipelines within it included."""
+    """The steps of a pipeline, those of pipelines within it included, without those that change nothing."""
     if isinstance(fitted, Pipeline):
         return [inner for _, step in fitted.steps for inner in _steps(step)]
-    return [fitted]
+    return [] if fitted is None or fitted == "passthrough" else [fitted]
 
 
-def _indicators(design: sparse.csc_array) -> list[int]:
-    """Rows of each column that is 0 or one other value."""
-    counts = []
-    for start, end in zip(design.indptr[:-1], design.indptr[1:], strict=True):
-        values = design.data[start:end]
-        if len(values) and len(values) < design.shape[0] and (values == values[0]).all():
-            counts.append(len(values))
-    return counts
+def _members(fitted: Any) -> list[Any]:
+    """The estimators that a fitted one is made of; itself if it is one."""
+    found = getattr(fitted, "estimators_", [fitted])
+    return list(found.flat) if isinstance(found, np.ndarray) else list(found)
+
+
+def _leaves(members: list[Any]) -> list[int]:
+    """Rows in each leaf of trees; none if any member is something else, whose parts nobody counted."""
+    if not all(hasattr(member, "tree_") for member in members):
+        return []
+    trees = [member.tree_ for member in members]
+    return [int(rows) for tree in trees for rows in tree.n_node_samples[tree.children_left < 0]]
+
+
+def _columns(design: Any) -> Iterator[Floats]:
+    """The columns of a matrix of any kind, each of shape (n,)."""
+    if sparse.issparse(design):
+        by_column = sparse.csc_array(design)
+        yield from (by_column[:, [at]].toarray().ravel() for at in range(by_column.shape[1]))
+    else:
+        yield from np.asarray(design, dtype=np.float64).T
+
+
+def _told_apart(columns: Iterable[Floats]) -> list[int]:
+    """Rows that each coefficient tells from the others, and rows behind each reference category.
+
+    Of a column these are the rows that do not have its median: of two values, however scaled, the smaller side. A category
+    without a column of its own is what is left of a run of columns of which no two are set in one row.
+    """
+    counts, sets, rows = [], [], 0  # sets: the rows with the higher of two values, eight to a byte
+    for column in columns:
+        rows = len(column)
+        middle = np.partition(column, len(column) // 2)[len(column) // 2]
+        apart = int((column != middle).sum())
+        if apart:
+            counts.append(apart)
+        higher = column == column.max()
+        two = apart and (higher | (column == column.min())).all()
+        sets.append(np.packbits(higher) if two else None)
+    return counts + _references(sets, rows)
+
+
+def _references(sets: list[NDArray[np.uint8] | None], rows: int) -> list[int]:
+    """Rows that are in none of a run of sets of which no two have a row in common; a run that leaves none has no reference."""
+    left, ends = [], set()
+    for start in range(len(sets)):
+        union: NDArray[np.uint8] = np.zeros((), dtype=np.uint8)
+        end = start
+        while end < len(sets) and (own := sets[end]) is not None and not (union & own).any():
+            union, end = union | own, end + 1
+        rest = rows - int(np.bitwise_count(union).sum())
+        if end - start > 1 and end not in ends and rest:
+            left.append(rest)
+        ends.add(end)
+    return left
 
 
 def _days(material: Material, members: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.int64]:

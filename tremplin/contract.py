@@ -174,6 +174,12 @@ class Contract(Strict):
         return [column for column in self.columns if not column.held_apart]
 
     @property
+    def optional_columns(self) -> list[Column]:
+        """What may be empty in a row whose outcome is known."""
+        outcome = (self.target, self.label_time)
+        return [c for c in self.training_columns if c.nullable and c.name not in outcome]
+
+    @property
     def request_columns(self) -> list[Column]:
         """What a caller sends: what trains, but the target and when it became known."""
         return [c for c in self.training_columns if not {Role.TARGET, Role.LABEL_TIME} & set(c.tags)]

@@ -14,6 +14,7 @@ from tremplin.column import Column, band_names
 from tremplin.strict import Strict
 
 MISSING = "(missing)"
+UNKNOWN = "(not in the contract)"  # never by its value: what breaks the contract may be anything, a name too
 
 
 class Excluded(Strict):
@@ -71,11 +72,13 @@ def too_few(rows: int, needed: int) -> str:
 
 
 def group_of(column: Column, value: Any) -> str:
-    """The name of the group that a value belongs to: itself, or the band of the contract that holds it."""
+    """The name of the group that a value belongs to: itself if the contract lists it or lists none, or the band that holds it."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return MISSING
     if column.logicalType == "boolean":
         return "yes" if value else "no"
+    if column.categories is not None and str(value) not in column.categories:
+        return UNKNOWN
     if column.bands is None:
         return str(value)
     return band_names(column.bands)[bisect_right(column.bands, value)]

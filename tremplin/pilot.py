@@ -11,6 +11,7 @@ from tremplin.contract import Contract, contract_hash, load_contract
 from tremplin.errors import ConfigurationError, Fault
 from tremplin.pilot_code import PilotCode
 from tremplin.pilot_file import Model, Monitoring, PilotFile
+from tremplin.quality_rules import Outliers, Representativeness, SubPopulations, rule_name
 from tremplin.target import Task
 
 __all__ = ["Model", "Monitoring", "Pilot", "PilotFile", "list_pilots", "load_pilot", "undecided"]
@@ -27,6 +28,11 @@ class Pilot(PilotCode):
     def charter(self) -> AnyCharter:
         """Phase 1: the charter."""
         return self.file.charter
+
+    @property
+    def high_risk(self) -> bool:
+        """Whether its use is high-risk (AI Act): then nothing that the contract can limit is left without a limit."""
+        return self.charter.ai_act.risk_class == "high"
 
     @property
     def contract_hash(self) -> str:
@@ -70,20 +76,46 @@ def list_pilots(root: Path) -> list[str]:
 
 
 def undecided(pilot: Pilot) -> list[Fault]:
-    """What a person must decide before production: where the files still say ``changeme``, and whom high-risk data stands for."""
+    """What a person must decide before production: where the files still say ``changeme``, whom high-risk data stands for, and
+    limits that the contract leaves out and without which the gate would judge nothing (or block, where the use is high-risk).
+    """
     places = [
         Fault(path, number, f"undecided: {line.strip()}")
         for path in (pilot.folder / "pilot.yaml", pilot.folder / "contract.yaml")
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
         if "changeme" in line.lower()
     ]
-    if pilot.charter.ai_act.risk_class == "high" and not any(c.population for c in pilot.contract.columns):
+    if pilot.high_risk and not _declared(pilot):
         message = (
             "undecided: the use is high-risk, and no column declares its `population`: the shares of the groups of those whom "
             "the model will serve, which the gate compares the rows with (docs/gate.md, representativeness)"
         )
         places.append(Fault(pilot.folder / "contract.yaml", None, message))
-    return places
+    return places + [Fault(pilot.folder / "contract.yaml", None, said) for said in _without_limit(pilot)]
+
+
+def _declared(pilot: Pilot) -> bool:
+    """Whether the contract says of any column whom the model will serve."""
+    return any(column.population for column in pilot.contract.columns)
+
+
+def _without_limit(pilot: Pilot) -> list[str]:
+    """What the contract must limit and does not: all that it can of a high-risk use, else what a declared population asks for."""
+    contract, reasons = pilot.contract, ["the use is high-risk"] if pilot.high_risk else []
+    declared = [*reasons, *(["a `population` is declared"] if _declared(pilot) else [])]
+    rules = (Outliers, reasons), (Representativeness, declared), (SubPopulations, declared)
+    missing = [
+        f"undecided: {why[0]}, and no rule in the table's `quality` has the `check: {rule_name(kind)}`: write its limit and the "
+        "reason for it (docs/gate.md, the checks of data)"
+        for kind, why in rules
+        if why and contract.rule(kind) is None
+    ]
+    return missing + [
+        f"undecided: the use is high-risk, and column {column.name} may be empty without a `nullValues` in its `quality`: how "
+        "often it may be, and why (docs/gate.md, completeness)"
+        for column in contract.optional_columns
+        if reasons and not column.completeness
+    ]
 
 
 def _contradictions(file: PilotFile, contract: Contract, folder: Path) -> list[Fault]:

@@ -6,7 +6,7 @@ none for. Source: Open Data Contract Standard 3.1, "Data quality".
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -76,6 +76,12 @@ class SubPopulations(Strict):
 
 
 Implementation = Annotated[Outliers | Representativeness | SubPopulations, Field(discriminator="check")]
+
+
+def rule_name(kind: type[Outliers | Representativeness | SubPopulations]) -> str:
+    """What a rule of the table is called in its ``check``."""
+    (name,) = get_args(kind.model_fields["check"].annotation)
+    return str(name)
 
 
 class TableRule(Strict):

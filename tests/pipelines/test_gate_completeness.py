@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from pipelines.gate.checks.completeness import completeness
 from tests.pipelines.delivered import at, delivered
+from tremplin.contract import Contract
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("delivered")]  # they share what the sources gave
 
@@ -103,3 +105,17 @@ def test_what_it_would_have_refused_last_month_is_said() -> None:
     share = float(found.evidence.split("would have refused ")[1].split("%")[0])
     assert 8 < share < 20  # two of its weeks, at a site with a third of the departures
     assert found.evidence.endswith("of the rows of June 2013")
+
+
+@pytest.mark.parametrize(("window", "passes"), [(FLIGHTS, True), (SUPPORT, False)])
+def test_a_high_risk_use_must_say_how_empty_a_column_may_be(
+    window: tuple[str, str, str], *, passes: bool
+) -> None:
+    made = delivered(*window)
+    content = made.pilot.contract.model_dump(mode="json", by_alias=True)
+    for column in content["schema"][0]["properties"]:
+        column["quality"] = []
+    found = completeness(replace(made, pilot=replace(made.pilot, contract=Contract.model_validate(content))))
+    assert found.passed is passes
+    assert "the contract sets no limit for " in found.evidence
+    assert ("which a high-risk use must have" in found.evidence) is not passes

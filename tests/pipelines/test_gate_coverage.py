@@ -83,3 +83,8 @@ def test_a_number_is_in_the_band_that_holds_it(pilot: Any) -> None:
         "under 5", "under 5", "5 to under 12.5", "5 to under 12.5", "12.5 and over", "12.5 and over",
         "(missing)", "(missing)",
     ]  # fmt: skip
+
+
+def test_a_value_that_the_contract_does_not_list_is_named_by_that_alone(pilot: Any) -> None:
+    found = [group_of(pilot.contract.column("origin"), value) for value in ("JFK", "Jane Doe", None)]
+    assert found == ["JFK", "(not in the contract)", "(missing)"]

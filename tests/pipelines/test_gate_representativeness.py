@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.gate.checks.outliers import outliers
 from pipelines.gate.checks.representativeness import representativeness, sub_populations
-from tests.pipelines.delivered import at, delivered
+from pipelines.gate.material import Material
+from tests.pipelines.delivered import Spoil, at, delivered
 from tests.pipelines.test_gate_completeness import FLIGHTS, SUPPORT
 from tests.results import ROOT
 from tremplin.contract import Contract
@@ -89,6 +91,60 @@ def test_what_is_held_apart_is_looked_at_in_the_evaluation() -> None:
     assert "sex" not in made.rows
     assert not found.passed
     assert "female 35." in found.evidence
+
+
+def everybody_alike(rows: pd.DataFrame) -> pd.DataFrame:
+    """All of one age and one part of the household, and a column that stands still for fifty days."""
+    still = at(rows, None, "2016-05-06", 50)
+    return rows.assign(age=20, household_part="child", education=rows["education"].mask(still, 9))
+
+
+CHECKS = representativeness, sub_populations, outliers
+
+
+def without_rules(made: Material) -> Material:
+    """Its contract has no rule of the table."""
+    content = made.pilot.contract.model_dump(mode="json", by_alias=True)
+    content["schema"][0]["quality"] = []
+    return replace(made, pilot=replace(made.pilot, contract=Contract.model_validate(content)))
+
+
+def test_rows_that_stand_for_nobody_are_found_by_every_check() -> None:
+    spoiled = delivered(*SUPPORT, everybody_alike)
+    assert not any(check(spoiled).passed for check in CHECKS)
+
+
+@pytest.mark.parametrize("spoil", [everybody_alike, lambda rows: rows])
+def test_a_high_risk_use_without_a_rule_does_not_pass(spoil: Spoil) -> None:
+    made = without_rules(delivered(*SUPPORT, spoil))
+    for check, name in zip(CHECKS, ("representativeness", "subPopulations", "outliers"), strict=True):
+        found = check(made)
+        assert not found.passed
+        assert f"the contract sets no limit for {name}, which a high-risk use must have" in found.evidence
+
+
+def test_another_use_without_a_rule_passes_and_says_so() -> None:
+    made = without_rules(delivered(*FLIGHTS))
+    for check in CHECKS:
+        found = check(made)
+        assert found.passed
+        assert "the contract sets no limit for " in found.evidence
+        assert "high-risk" not in found.evidence
+
+
+def test_of_people_a_group_of_few_that_nobody_declared_is_not_named() -> None:
+    def one_of_another(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(household_part=rows["household_part"].mask(rows.index == 100, "Jane Doe"))
+
+    made = delivered(*SUPPORT, one_of_another)
+    content = made.pilot.contract.model_dump(mode="json", by_alias=True)
+    part = next(one for one in content["schema"][0]["properties"] if one["name"] == "household_part")
+    part["enum"] = None  # any text goes
+    found = representativeness(
+        replace(made, pilot=replace(made.pilot, contract=Contract.model_validate(content)))
+    )
+    assert "not declared: household_part of few people (1 rows)" in found.evidence
+    assert "Jane Doe" not in found.evidence
 
 
 def undeclared(name: str) -> Contract:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.tremplin.conftest import ROOT, Edit
 from tremplin.errors import ConfigurationError
-from tremplin.pilot import list_pilots, load_pilot
+from tremplin.pilot import list_pilots, load_pilot, undecided
 
 
 def refusal(root: Path, name: str = "flights") -> ConfigurationError:
@@ -123,3 +126,62 @@ def test_code_that_ends_the_program_is_a_fault_of_the_file(root: Path) -> None:
     (root / "pilots" / "flights" / "features.py").write_text("import sys\nsys.exit(3)\n")
     with pytest.raises(ConfigurationError, match=r"features\.py:2: SystemExit: 3"):
         _ = load_pilot("flights", root).features
+
+
+def questions(name: str, folder: Path, *, leave_out: set[str], risk_class: str | None = None) -> str:
+    """What a copy of a pilot leaves undecided whose contract lacks these rules of the table, or limits of columns."""
+    shutil.copytree(ROOT / "pilots" / name, folder / "pilots" / name)
+    path, charter = (folder / "pilots" / name / file for file in ("contract.yaml", "pilot.yaml"))
+    content: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    table = content["schema"][0]
+    table["quality"] = [rule for rule in table["quality"] if rule["implementation"]["check"] not in leave_out]
+    for column in table["properties"]:
+        if "nullValues" in leave_out:
+            column.pop("quality", None)
+        if "population" in leave_out:
+            kept = [one for one in column.get("customProperties", []) if one["property"] != "population"]
+            column["customProperties"] = kept
+    path.write_text(yaml.safe_dump(content), "utf-8")
+    if risk_class:
+        said = yaml.safe_load(charter.read_text("utf-8"))
+        said["charter"]["ai_act"]["risk_class"] = risk_class
+        charter.write_text(yaml.safe_dump(said), "utf-8")
+    return "\n".join(str(place) for place in undecided(load_pilot(name, folder)))
+
+
+RULES = {"outliers", "representativeness", "subPopulations"}
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_a_high_risk_use_leaves_no_rule_of_the_table_out(rule: str, tmp_path: Path) -> None:
+    found = questions("support", tmp_path, leave_out={rule})
+    assert f"no rule in the table's `quality` has the `check: {rule}`" in found
+    assert found.count("undecided") == 1
+    assert "the use is high-risk" in found
+
+
+def test_a_high_risk_use_says_how_empty_a_column_may_be(tmp_path: Path) -> None:
+    found = questions("support", tmp_path, leave_out={"nullValues"})
+    assert "column partner_age may be empty without a `nullValues`" in found
+    assert found.count("undecided") == 1
+
+
+def test_a_declared_population_asks_for_the_rules_that_compare_with_it(tmp_path: Path) -> None:
+    found = questions("flights", tmp_path, leave_out=RULES)
+    assert "a `population` is declared, and no rule" in found
+    assert found.count("undecided") == 2
+    assert "outliers" not in found
+
+
+def test_of_a_use_of_minimal_risk_without_a_population_nothing_is_asked(tmp_path: Path) -> None:
+    assert questions("flights", tmp_path, leave_out={*RULES, "nullValues", "population"}) == ""
+
+
+def test_another_use_that_becomes_high_risk_must_decide_it(tmp_path: Path) -> None:
+    found = questions("flights", tmp_path, leave_out=RULES, risk_class="high")
+    assert found.count("no rule in the table's `quality`") == 3
+
+
+@pytest.mark.parametrize("name", ["flights", "support"])
+def test_the_pilots_leave_nothing_undecided(name: str, tmp_path: Path) -> None:
+    assert questions(name, tmp_path, leave_out=set()) == ""

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipelines.gate.limits import without_limit
 from pipelines.gate.material import CheckFunction, Material
 from pipelines.verdict import Check
 from tremplin.column import Column
@@ -37,9 +38,7 @@ class _Hole:
 def completeness(material: Material) -> Check:
     """No column has fallen silent, or been filled in, at a site for days."""
     contract, rows = material.pilot.contract, material.rows
-    outcome = (contract.target, contract.label_time)  # of these rows it is known
-    optional = [c for c in contract.training_columns if c.nullable and c.name not in outcome]
-    agreed = [column for column in optional if column.completeness]
+    agreed = [column for column in contract.optional_columns if column.completeness]
     days = days_of(rows[contract.time], material.pilot.file.data.timezone)
     sites = rows[contract.site].astype(str) if contract.site else pd.Series("", index=rows.index)
     weeks = pd.DataFrame({"site": sites, "week": days // WEEK}).groupby(["site", "week"]).ngroup()
@@ -55,14 +54,14 @@ def completeness(material: Material) -> Check:
     said = [hole.said for hole in holes[:SHOWN]]
     said += [f"and {len(holes) - SHOWN} more"] if len(holes) > SHOWN else []
     said = said or [f"{len(agreed)} columns that may be empty, in {len(cells)} weeks of a site"]
-    unlimited = [column.name for column in optional if not column.completeness]
-    said += [f"the contract sets no limit for {', '.join(unlimited)}"] if unlimited else []
+    unlimited = [column.name for column in contract.optional_columns if not column.completeness]
+    said += [without_limit(", ".join(unlimited), material.pilot)] if unlimited else []
     return Check(
         id="completeness",
         requirement="Share of rows in a week of a site in which a column is emptier, or fuller, than the contract says",
         value=float(refused.mean()),
         limit=0,
-        passed=not holes,
+        passed=not holes and not (unlimited and material.pilot.high_risk),
         evidence="; ".join([*said, material.last_month.would_have_refused(refused)]),
         source="train.parquet, evaluation.parquet; contract.yaml quality nullValues",
     )

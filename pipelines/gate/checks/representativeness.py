@@ -3,7 +3,8 @@
 Two questions, for a mix may be right while a small group is gone: how far the shares of the groups are from the declared ones
 (population stability index; Siddiqi 2006, "Credit risk scorecards"), and which declared groups the training does not cover.
 Columns that are held apart are looked at in the evaluation rows, the only ones for which the gate may read them: that a group is
-there at all is the first question of fairness (AI Act, article 10 (3)).
+there at all is the first question of fairness. Data of a high-risk use must be representative of the persons on whom it is used
+(AI Act, article 10 (3)): without a declared population, or a limit, it is not judged and does not pass.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipelines.gate.limits import without_limit
 from pipelines.gate.material import CheckFunction, Material
 from pipelines.verdict import Check
 from tremplin.column import Column
@@ -57,11 +59,12 @@ def representativeness(material: Material) -> Check:
         if not (mix.apart and said)
     ]
     worst = max((psi for *_, psi in found), key=lambda psi: psi.low, default=None)
-    told = [_differing(mix, part, psi, said) for said, mix, part, psi in found] + _strange(mixes)
+    told = [_differing(mix, part, psi, said) for said, mix, part, psi in found] + _strange(mixes, material)
     month = material.last_month.rows
     alone = [
         _psi(mix.counts(month), mix.declared, material.how) for mix in mixes if month.any() and not mix.apart
     ]
+    told += [] if limit else [without_limit("representativeness", material.pilot)]
     refused = limit is not None and any(psi.low > limit.mustBeLessThan for psi in alone)
     told += [f"alone, {material.last_month.would_have_refused(np.full(len(month), refused))}"]
     return Check(
@@ -70,8 +73,7 @@ def representativeness(material: Material) -> Check:
         value=worst.value if worst else None,
         limit=limit.mustBeLessThan if limit else None,
         interval=(worst.low, worst.high) if worst else None,
-        passed=(worst is None or limit is None or worst.low <= limit.mustBeLessThan)
-        and _declared_if_it_must_be(material),
+        passed=worst.low <= limit.mustBeLessThan if worst and limit else not material.pilot.high_risk,
         evidence="; ".join(told) if worst else UNDECLARED,
         source="train.parquet, evaluation.parquet, audit.parquet; contract.yaml population, quality representativeness",
     )
@@ -95,24 +97,20 @@ def sub_populations(material: Material) -> Check:
     said = (
         f"not covered: {'; '.join(named)}" if named else f"every declared group has {fewest:,} rows or more"
     )
+    unlimited = "" if limit else f"; {without_limit('subPopulations', material.pilot)}"
     return Check(
         id="sub-populations",
         requirement="Share of the declared population in groups that the training does not cover",
         value=value,
         limit=limit.mustBeLessThan / 100 if limit else None,
-        passed=(value is None or limit is None or 100 * value < limit.mustBeLessThan)
-        and _declared_if_it_must_be(material),
+        passed=100 * value < limit.mustBeLessThan
+        if value is not None and limit
+        else not material.pilot.high_risk,
         evidence=UNDECLARED
         if value is None
-        else f"{said}; of these, {material.last_month.would_have_refused(refused)}",
+        else f"{said}{unlimited}; of these, {material.last_month.would_have_refused(refused)}",
         source="train.parquet, audit.parquet; contract.yaml population, quality subPopulations",
     )
-
-
-def _declared_if_it_must_be(material: Material) -> bool:
-    """Data of a high-risk use must be representative of the persons on whom it is used (AI Act, article 10 (3))."""
-    declared = any(column.population for column in material.pilot.contract.columns)
-    return declared or material.pilot.charter.ai_act.risk_class != "high"
 
 
 def _mixes(material: Material) -> list[_Mix]:
@@ -173,12 +171,18 @@ def _differing(mix: _Mix, part: NDArray[np.bool_], psi: Estimate, said: str) -> 
     return f"{mix.column}{said} {psi.value:.3f}: {groups}"
 
 
-def _strange(mixes: list[_Mix]) -> list[str]:
-    """Groups that nobody declared."""
-    named = [
-        f"{mix.column} {mix.names[at]} ({int((mix.codes == at).sum()):,} rows)"
+def _strange(mixes: list[_Mix], material: Material) -> list[str]:
+    """Groups that nobody declared, by name unless it is that of a few people."""
+    personal = material.pilot.charter.gdpr.personal_data
+    fewest = material.pilot.file.gate.smallest_group if personal else 1
+    found = [
+        (mix, at, int((mix.codes == at).sum()))
         for mix in mixes
         for at in np.flatnonzero(mix.declared == 0).tolist()
+    ]
+    named = [
+        f"{mix.column} {mix.names[at] if rows >= fewest else 'of few people'} ({rows:,} rows)"
+        for mix, at, rows in found
     ]
     return [f"not declared: {', '.join(named)}"] if named else []
 

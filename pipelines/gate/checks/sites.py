@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipelines.gate.material import CheckFunction, Material
 from pipelines.verdict import Check
 from tremplin.comparison import Estimate, auc_difference
+from tremplin.groups import grouping
 
 
 def sites(material: Material) -> Check:
@@ -12,9 +13,9 @@ def sites(material: Material) -> Check:
     gate, name = material.pilot.file.gate, material.pilot.contract.site
     found, small = {}, []
     if name is not None:
-        values = material.evaluation[name].astype(str).to_numpy()
-        for site in sorted(set(values)):
-            rows = values == site
+        cut = grouping(material.evaluation, [material.pilot.contract.column(name)])
+        for code, (site,) in enumerate(cut.names):
+            rows = cut.codes == code
             if rows.sum() < gate.site_minimum_rows:
                 small.append(f"{site} ({int(rows.sum()):,} rows)")
             else:

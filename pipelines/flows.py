@@ -22,6 +22,7 @@ from pipelines.remaking import Remaking, made_again
 from tremplin import journal, live
 from tremplin.contract import load_contract
 from tremplin.errors import SourceAway, TremplinError
+from tremplin.journal import BY_MACHINE
 from tremplin.lock import result_hash
 from tremplin.onnx_model import OnnxModel
 from tremplin.paths import Paths
@@ -36,7 +37,6 @@ RETRAINING_DUE = "tremplin.retraining.due"  # the event that the automation in `
 RETRAINING = (
     "retraining"  # its workspaces are ``home/retraining-<pilot>``: pilots may retrain at the same time
 )
-BY_MACHINE = "tremplin"  # the journal's `by` where no person decided
 
 
 def resource(pilot: str) -> str:

@@ -10,6 +10,7 @@ import typer
 from tremplin import journal
 from tremplin.commands.context import AsJson, context, print_json, styled
 from tremplin.errors import TremplinError
+from tremplin.journal import BY_MACHINE
 
 
 def reproduce(
@@ -26,7 +27,6 @@ def reproduce(
 
     Example: `tremplin reproduce 1`
     """
-    from pipelines.flows import BY_MACHINE
     from pipelines.recording import tag_version
     from pipelines.reproduction import reproduce_version
 

@@ -78,14 +78,9 @@ def section(pilot: str) -> str:
         winner = honest.winner
     minutes = (time.perf_counter() - begun) / 60
     here = machine()
-    causes = "".join(
-        f"\n`{variant.name}` is blocked with a cause: {variant.causes[pilot].why} (`{variant.causes[pilot].check}`).\n"
-        for variant in VARIANTS
-        if pilot in variant.causes
-    )
     return (
         f"## `{pilot}`\n\nAs of {day}: {said}; the stages chose `{winner}`. {minutes:.0f} minutes on {here['cores']} cores of an "
-        f"{here['cpu']}, Python {here['python']}, with other work on the machine.\n\n{HEAD}{rows}{causes}"
+        f"{here['cpu']}, Python {here['python']}, with other work on the machine.\n\n{HEAD}{rows}"
     )
 
 

@@ -33,14 +33,14 @@ def candidates(
 
 
 def linear(*, seed: int, threads: int, C: float) -> Pipeline:
-    """Logistic regression on age groups, one-hot categories and scaled numbers."""
+    """Logistic regression on groups of age and of education, one-hot categories and scaled numbers."""
     # Whether somebody has a partner is told by the part in the household; where there is none, the mean age says nothing.
     partner = make_pipeline(SimpleImputer(), StandardScaler())
     columns = ColumnTransformer(
         [
             ("part", _one_hot(), PART),
             ("age", age_groups(), AGE),
-            ("education", _one_hot(), EDUCATION),
+            ("education", education_groups(), EDUCATION),
             ("household", StandardScaler(), HOUSEHOLD),
             ("partner", partner, PARTNER_AGE),
         ]
@@ -68,6 +68,11 @@ def boosted(
 def age_groups() -> KBinsDiscretizer:
     """Ten groups of equal count: work begins late and ends early, which no straight line says."""
     return KBinsDiscretizer(n_bins=10, encode="onehot-dense", quantile_method="averaged_inverted_cdf")
+
+
+def education_groups() -> KBinsDiscretizer:
+    """Four groups of equal count: a column for each level would tell of the dozen people who have a rare one."""
+    return KBinsDiscretizer(n_bins=4, encode="onehot-dense", quantile_method="averaged_inverted_cdf")
 
 
 def _one_hot() -> OneHotEncoder:

@@ -56,13 +56,6 @@ def linear(result: Result) -> Result:
     return result
 
 
-def linear_of_groups(result: Result) -> Result:
-    """The same with education in four groups of equal count."""
-    groups = 'KBinsDiscretizer(n_bins=4, encode="onehot-dense", quantile_method="averaged_inverted_cdf")'
-    result.rewrite("model.py", '("education", _one_hot(), EDUCATION)', f'("education", {groups}, EDUCATION)')
-    return linear(result)
-
-
 def more_features(result: Result) -> Result:
     """Squares and the product of two numbers, computed within the model."""
     numbers = [f.name for f in result.pilot.contract.features if f.numeric and not f.nullable][:2]

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from tests.gates import honest, leaks, spoilers
 from tests.results import Result
 
 PILOTS = ("flights", "support")
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Why an honest model is blocked all the same, and rightly."""
-
-    check: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -29,19 +21,12 @@ class Variant:
     own: str | None = None  # the check that must block it; None: it is honest
     pilots: tuple[str, ...] = PILOTS
     meets_champion: bool = False  # the honest model is live, and this one must not be worse
-    causes: Mapping[str, Cause] = field(
-        default_factory=dict
-    )  # by pilot: why it is blocked though it is honest
     quick: bool = False  # short enough for `make test`
 
     @property
     def made(self) -> str:
         """How, in a phrase."""
         return (inspect.getdoc(self.make) or "").partition("\n\n")[0].replace("\n", " ").rstrip(".")
-
-    def blocked_with_cause(self, pilot: str) -> list[str]:
-        """Checks that block it though it is honest."""
-        return [self.causes[pilot].check] if pilot in self.causes else []
 
 
 BAD = [
@@ -63,17 +48,12 @@ BAD = [
     Variant("poisoned", spoilers.flipped_stretch, "poisoning"),
 ]
 
-RARE = Cause(
-    "specific-parts", "some levels of education, each a column of the model, are of fewer than ten people"
-)
-
 HONEST = [
     Variant("honest", honest.as_it_is, quick=True),
     Variant("other seed", honest.other_seed),
     Variant("other window", honest.other_window),
     Variant("fewer trees", honest.fewer_trees),
-    Variant("linear", honest.linear, causes={"support": RARE}),
-    Variant("linear, rare levels merged", honest.linear_of_groups, pilots=("support",)),
+    Variant("linear", honest.linear),
     Variant("more features", honest.more_features),
     Variant("later month", honest.a_month_later),
 ]

@@ -65,6 +65,7 @@ EVEN: dict[str, str | bytes] = {
     "spaces behind commas": text(HEADER, *(line.replace(",", ", ") for line in LINES)),
     "old newlines": text(HEADER, *LINES).replace("\n", "\r"),
     "newlines and mark of Windows": b"\xef\xbb\xbf" + text(HEADER, *LINES).replace("\n", "\r\n").encode(),
+    "Unicode text of Excel": jobs().to_csv(index=False, sep="\t").encode("utf-16"),
     "tabs": jobs().to_csv(index=False, sep="\t"),
     "commas in a name": jobs().rename(columns={"weight": "weight, in t, at most, or so, by the clerk"})
     .to_csv(index=False, sep=";").replace("weight,", '"weight,').replace("clerk", 'clerk"'),
@@ -227,6 +228,25 @@ def test_a_code_is_preferred_to_sentences_and_to_what_has_no_name(here: World) -
     table.insert(0, "", range(1, ROWS + 1))
     made_of(here, table[["", "note", *jobs()]].to_csv(index=False))
     assert here.pilot().contract.key == "order"
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_what_counts_the_rows_is_no_feature_in_whatever_order_of_time(here: World, *, gaps: bool) -> None:
+    table = jobs().sample(frac=1, random_state=3).reset_index(drop=True)
+    made = made_of(here, (table.drop(index=[5, 70]) if gaps else table).to_csv())
+    assert "unnamed_0" not in [entry.name for entry in made.entries if entry.is_feature]
+
+
+def test_a_number_that_no_two_rows_share_may_be_a_feature(here: World) -> None:
+    table = jobs().assign(size=np.random.default_rng(2).permutation(ROWS) * 3)
+    made = made_of(here, table.to_csv(index=False))
+    assert "size" in [entry.name for entry in made.entries if entry.is_feature]
+
+
+@pytest.mark.parametrize("form", ["%m/%d/%Y %I:%M %p", "%d.%m.%Y %H:%M", "%d %b %Y %H:%M:%S"])
+def test_times_of_day_are_read_as_they_are_written(here: World, form: str) -> None:
+    made_of(here, jobs().assign(placed=jobs()["placed"].dt.strftime(form)).to_csv(index=False))
+    assert here.rows()["placed"].tolist() == jobs()["placed"].tolist()
 
 
 def test_a_time_that_may_be_read_the_other_way_round_is_told(here: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pandas as pd
 MISSING = frozenset({"NA", "N/A", "#N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"})
 """Words that stand for nothing, if they are there."""
 
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 SEPARATORS = ",;\t|"
 
 
@@ -34,7 +36,8 @@ def read_csv(path: Path) -> CsvText:
     Raises:
         ValueError: it is no text, or a row does not have the fields of the header, so that nobody can say which is which.
     """
-    encoding = "utf-8-sig" if path.read_bytes()[:3] == b"\xef\xbb\xbf" else "utf-8"
+    begins = path.read_bytes()[:3]
+    encoding = next((named for mark, named in MARKS.items() if begins.startswith(mark)), "utf-8")
     try:
         text = path.read_text(encoding)
     except UnicodeDecodeError:

@@ -13,7 +13,7 @@ from tremplin.scaffolding.completeness import agreed
 from tremplin.scaffolding.entries import Entry, answer, calendar, key_and_time, moment, personal
 from tremplin.scaffolding.leaks import SingleAuc, suspected_leak
 from tremplin.scaffolding.personal import Suspicion
-from tremplin.scaffolding.reading import Table
+from tremplin.scaffolding.reading import NAMELESS, Table
 from tremplin.scaffolding.roles import Roles
 from tremplin.scaffolding.source_file import Layout
 from tremplin.scaffolding.window import Window
@@ -63,7 +63,7 @@ def _kept(column: pd.Series, original: str, roles: Roles, suspicion: Suspicion |
             else "no feature until a person says so"
         )
         kind = "personal"
-    elif (reason := _no_feature(column, values, fields)) is not None:
+    elif (reason := _no_feature(column, values, fields, nameless=original.startswith(NAMELESS))) is not None:
         remark = None if tags else reason
     else:
         fields["tags"] = [*tags, "feature"]
@@ -108,8 +108,10 @@ def _form(column: pd.Series, values: pd.Series, original: str, *, stored: bool) 
     }
 
 
-def _no_feature(column: pd.Series, values: pd.Series, fields: dict[str, Any]) -> str | None:
-    """Why a column that nobody is suspicious of is no feature."""
+def _no_feature(
+    column: pd.Series, values: pd.Series, fields: dict[str, Any], *, nameless: bool
+) -> str | None:
+    """Why a column that nobody is suspicious of is no feature. What has no header and tells all rows apart counts them."""
     different = values.nunique()
     if fields["logicalType"] == "timestamp":
         return "a time is no feature; make a number of it in source.py"
@@ -117,11 +119,8 @@ def _no_feature(column: pd.Series, values: pd.Series, fields: dict[str, Any]) ->
         return "one value: nothing to learn from"
     if fields["logicalType"] == "string" and different > min(MANY, HALF * len(values)):
         return f"{different:,} values: it names rows rather than kinds"
-    if (
-        fields["logicalType"] == "integer"
-        and different == len(column)
-        and column.diff().dropna().abs().max() == 1
-    ):
+    unique = fields["logicalType"] == "integer" and 1 < different == len(column)
+    if unique and (nameless or int(column.max() - column.min()) == different - 1):
         return "it counts the rows"
     return None
 

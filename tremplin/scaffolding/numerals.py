@@ -61,11 +61,14 @@ def plain(values: pd.Series, signs: str, decimal: str) -> pd.Series:
 
 def doubt(different: pd.Series) -> str | None:
     """Why a column that is taken as text may be meant as numbers or times; codes with a leading zero are not."""
-    for what, form in (("number", LIKE_NUMBER), ("time", LIKE_TIME)):
+    for what, form, plainly in (("number", LIKE_NUMBER, "1234.5"), ("time", LIKE_TIME, "2013-07-01")):
         alike = different.str.fullmatch(form)
         if alike.mean() > MOSTLY and not different.str.match(r"0\d+$").any():
             some = ", ".join(map(repr, (different if alike.all() else different[~alike]).head(3)))
-            return f"taken as text, for not every value is a {what} of the one form that is read: {some}"
+            return (
+                f"taken as text, for not every value has the form of a {what} that can mean one thing only, such as {some}; "
+                f"write it as {plainly} if it is one"
+            )
     return None
 
 

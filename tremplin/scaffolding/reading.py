@@ -28,6 +28,7 @@ WORDS: dict[Kind, str] = {
 """What the contract, and ``read_files``, call each kind."""
 
 FLOAT32 = 3.4e38  # beyond it a model, which sees float32, has no number
+NAMELESS = "Unnamed: "  # so pandas calls a column that the header does not name
 EXACT = 2**53  # beyond it a float no longer tells two neighbouring whole numbers apart
 
 

@@ -12,7 +12,7 @@ from tremplin.scaffolding.answers import Known, known
 from tremplin.scaffolding.asked import Asked
 from tremplin.scaffolding.numerals import SPACES
 from tremplin.scaffolding.question import Question, present, question
-from tremplin.scaffolding.reading import Column, Table
+from tremplin.scaffolding.reading import NAMELESS, Column, Table
 
 YEARS = (1900, 2100)
 
@@ -130,9 +130,7 @@ def _key(table: Table, asked: Asked, question: Question, time: str) -> tuple[tup
         return _asked_key(table, names, question)
     taken = table.suspected.keys() | {question.column, time}
     free = [c for c in table.columns if c.name not in taken and _code(table, c)]
-    free.sort(
-        key=lambda c: c.original.startswith("Unnamed: ")
-    )  # so pandas calls what has no header: it may count the rows
+    free.sort(key=lambda c: c.original.startswith(NAMELESS))  # it may count the rows
     alone = [c.name for c in free if _names_rows(table.raw[[c.name]])]
     if alone:
         best = next((name for name in alone if "id" in name.split("_") or "key" in name.split("_")), alone[0])

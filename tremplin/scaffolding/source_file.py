@@ -186,7 +186,7 @@ def _target(question: Question) -> list[str]:
 
 _LONGER = [
     "if not isinstance(rows.index, pd.RangeIndex):  # so pandas takes rows that are longer than the header",
-    '    raise TremplinError(f"{address()}: its rows have more fields than its header, so they stand in wrong columns.")',
+    '    raise TremplinError(f"{address()}: its rows have more fields than its header.")',
 ]
 _WITHIN_YEAR = '''
 

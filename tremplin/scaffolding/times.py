@@ -7,7 +7,7 @@ import pandas as pd
 FORMS = [  # those of one file that fit every value are taken in this order
     "ISO8601",
     *(f"{day}{clock}" for day in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y")
-      for clock in ("", " %H:%M", " %H:%M:%S")),
+      for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")),
 ]  # fmt: skip
 
 

@@ -12,7 +12,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.metrics import Metrics
+from serving.misreading import Reader
 from serving.releases import Servable, interchangeable, open_servable
+from serving.request_model import Row
 from tremplin.errors import TremplinError
 from tremplin.live import Live, change, current
 from tremplin.settings import Settings
@@ -30,11 +32,17 @@ class State:
     version: int
     live: Live
     releases: dict[str, Servable]
+    readers: dict[str, Reader]  # of the releases that answer: which rows they read
 
     @property
     def champion(self) -> Servable:
         """Its contract is the one that callers write by."""
         return self.releases[self.live.champion]
+
+    def cohort(self, subject: str, row: Row) -> str:
+        """The subject's cohort; a row that only the champion's contract accepts is the champion's."""
+        drawn = self.live.cohort(subject)
+        return drawn if self.readers[self.live.release(drawn)].reads(row) else "champion"
 
     def answering(self, cohort: str) -> Servable:
         """The release that answers a cohort."""
@@ -131,9 +139,10 @@ class LiveWatch:
                 if identity in answering:
                     raise
                 log.warning("%s It answers nobody now, so the rest goes on.", error)
-        for identity in answering:
-            interchangeable(releases[live.champion], releases[identity])
-        return State(version, live, releases)
+        readers = {
+            identity: interchangeable(releases[live.champion], releases[identity]) for identity in answering
+        }
+        return State(version, live, releases, readers)
 
     def _from_cache(self) -> None:
         """Go on with what was live when this server last knew."""

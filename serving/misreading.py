@@ -1,6 +1,12 @@
-"""Whether values that are sent by one contract are understood by a model that was trained with another."""
+"""What callers send by one contract, read by a model that was trained with another.
+
+A column must mean the same in both (type and unit). What a contract accepts may become narrower from one model to the next:
+a single row that only the older one accepts is then left to the older model.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_core import SchemaValidator
@@ -9,37 +15,29 @@ from serving.request_model import expected
 from tremplin.column import Column
 
 
-def misread(sent: Column, read: Column) -> str | None:
-    """What is sent by the column ``sent`` and not understood by ``read``, in words; None where everything is.
-
-    A pattern is taken as it is written: whether another one accepts the same texts is not decided.
-    """
-    takes = SchemaValidator(TypeAdapter(read.value_type).core_schema).isinstance_python
-    unknown = [value for value in sent.categories or [] if not takes(value)]
-    if unknown and sent.logicalType == read.logicalType:
-        return f"{sent.name} may be {', '.join(unknown)}, which is not in its contract"
-    if unknown or not _same_meaning(sent, read) or not _as_wide(sent, read):
-        return f"{sent.name} is {expected(sent)}, and its contract says {expected(read)}"
-    return None
+def other_meaning(sent: Column, read: Column) -> str | None:
+    """How a column means something else to who reads it, in words; None where it does not."""
+    if (sent.logicalType, sent.unit) == (read.logicalType, read.unit):
+        return None
+    return f"{sent.name} is {expected(sent)}, and its contract says {expected(read)}"
 
 
-def _same_meaning(sent: Column, read: Column) -> bool:
-    return (sent.logicalType, sent.unit) == (read.logicalType, read.unit)
+class Reader:
+    """Which rows that one contract accepts another accepts, too."""
+
+    def __init__(self, sent: list[Column], read: list[Column]) -> None:
+        """``sent`` and ``read`` are the same columns, in the same order, by either contract."""
+        self._takes = {
+            ours.name: SchemaValidator(TypeAdapter(ours.value_type).core_schema).isinstance_python
+            for theirs, ours in zip(sent, read, strict=True)
+            if _values(theirs) != _values(ours)
+        }
+
+    def reads(self, row: dict[str, Any]) -> bool:
+        """Whether each value of a validated row is one that the reader's contract has, too."""
+        return all(takes(row[name]) for name, takes in self._takes.items())
 
 
-def _as_wide(sent: Column, read: Column) -> bool:
-    if sent.nullable and not read.nullable:
-        return False
-    if sent.categories is not None:  # each was tried
-        return True
-    if sent.logicalType in ("number", "integer"):
-        return read.limits[0] <= sent.limits[0] and sent.limits[1] <= read.limits[1]
-    if sent.logicalType != "string":
-        return True
-    (least, most), (shortest, longest) = sent.lengths, read.lengths
-    return (
-        read.categories is None
-        and read.logicalTypeOptions.pattern in (None, sent.logicalTypeOptions.pattern)
-        and (shortest or 0) <= (least or 0)
-        and (longest is None or (most is not None and most <= longest))
-    )
+def _values(column: Column) -> tuple[Any, ...]:
+    """Everything that decides which values a column accepts."""
+    return column.nullable, column.categories, column.logicalTypeOptions

@@ -32,7 +32,7 @@ def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict
     drawn_by = [
         subject if subject is not None else str(key) for subject, key in zip(subjects, keys, strict=True)
     ]
-    cohorts = [state.live.cohort(name) for name in drawn_by]
+    cohorts = [state.cohort(name, row) for name, row in zip(drawn_by, rows, strict=True)]
     received = datetime.now(UTC)
     answers: list[dict[str, Any]] = [{}] * len(rows)
     outside: Counter[tuple[str, str]] = Counter()  # release and segment of the rows that get no answer

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from serving.misreading import misread
+from serving.misreading import Reader, other_meaning
 from serving.request_model import Row, batch_adapter, row_adapter
 from tremplin.contract import Contract, load_contract
 from tremplin.coverage import Coverage, Segment
@@ -114,14 +114,11 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     return float(below), float(np.nextafter(np.float32(high), np.float32(np.inf)))
 
 
-def interchangeable(champion: Servable, challenger: Servable) -> None:
-    """A challenger answers rows that callers write by the champion's contract, and what they asked.
-
-    So each column that it needs must mean the same there (type and unit), and its own contract must accept whatever the
-    champion's does: its model was trained, and judged by the gate, on nothing else. What it does not use may change.
+def interchangeable(champion: Servable, challenger: Servable) -> Reader:
+    """A challenger answers what callers of the champion ask, and reads rows written by its contract: which, the Reader says.
 
     Raises:
-        TremplinError: it answers something else, or needs a column that callers do not send, or send otherwise.
+        TremplinError: it answers something else, or needs a column that callers do not send, or mean otherwise.
     """
     asked, answered = (_question(servable.contract) for servable in (champion, challenger))
     if asked != answered:
@@ -137,14 +134,16 @@ def interchangeable(champion: Servable, challenger: Servable) -> None:
     if missing:
         raise TremplinError(
             f"The challenger {challenger.id} needs {', '.join(missing)}, which callers of the champion {champion.id} do not "
-            "send. Make a champion with the new contract first."
+            "send. First release a model whose contract has them without the tag `feature`: callers then send them."
         )
-    told = [misread(known[column.name], column) for column in needed]
+    sent = [known[column.name] for column in needed]
+    told = [other_meaning(theirs, ours) for theirs, ours in zip(sent, needed, strict=True)]
     if faults := "; ".join(fault for fault in told if fault):
         raise TremplinError(
             f"The challenger {challenger.id} does not read what callers of the champion {champion.id} send: {faults}. Train it "
-            "with a contract that accepts what they send, in their units, or make a champion with the new contract first."
+            "on what they send, in their units; a column that is to mean something else needs a name of its own."
         )
+    return Reader(sent, needed)
 
 
 def _question(contract: Contract) -> str:

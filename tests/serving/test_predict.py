@@ -137,6 +137,24 @@ def test_each_subject_is_answered_by_its_cohorts_release(
     assert [one["cohort"] for one in alone] == [answer["cohort"] for answer in answers[:3]]  # sticky
 
 
+def test_a_row_that_a_narrower_challenger_does_not_accept_is_the_champions(
+    release_factory: Any, ask: Ask, rows: list[dict[str, Any]], settings: Settings
+) -> None:
+    def narrower(contract: bytes) -> bytes:
+        assert b"{minimum: 10, maximum: 6000}" in contract
+        return contract.replace(b"{minimum: 10, maximum: 6000}", b"{minimum: 10, maximum: 2000}")
+
+    first = release_factory(settings.releases, threshold=0.33).id
+    second = release_factory(settings.releases, threshold=0.4, edit={"contract.yaml": narrower}).id
+    state = Live(champion=first, challenger=second, share=1.0, rollout_key="wave")
+    change(open_store(settings), "flights", state, by="test", reason="wave")
+    answers = ask("POST", "/predict", json={"rows": rows}).json()["predictions"]
+    far = [row["distance"] > 2000 for row in rows]
+    assert 0 < sum(far) < len(far)
+    assert [answer["release"] for answer in answers] == [first if beyond else second for beyond in far]
+    assert [answer["cohort"] == "champion" for answer in answers] == far
+
+
 def test_a_pilot_without_subjects_draws_cohorts_by_row(
     release_factory: Any, ask: Ask, rows: list[dict[str, Any]], settings: Settings
 ) -> None:

@@ -99,12 +99,14 @@ def judge(
     recorded, under = version_facts(settings, pilot, version), circumstances(loaded, settings)
     known = standing_verdict(engine, pilot, recorded.result_hash, as_of=as_of, under=under)
     if known and (known.facts["retraining"] or not due):
-        return True  # its journal line is the last thing that a judgement leaves
+        return True
     release = champion(engine, settings, pilot)
     met = ChampionModel(release) if release and release.manifest.model_version != version else None
     evaluated = Window.of(paths, loaded.contract)
     look = look_at(engine, pilot, sha256(paths.model / "model.onnx"), evaluated)
     verdict = gate(loaded, paths, champion=met, as_of=as_of, settings=settings, look=look, remade=remaking)
+    if remaking:
+        remaking.stop()  # now: the journal's line is the last thing that a judgement leaves
     recorded = attach_verdict(recorded, verdict, settings)
     journal_verdict(engine, verdict, recorded=recorded, under=under, evaluated=evaluated, retraining=due)
     return verdict.passed

@@ -67,9 +67,7 @@ def facts_of(town: Town) -> dict[str, Any]:
         **mlflow_of(settings),
         "files": sorted({str(path) for path in files(town.root)}),
         "made": {str(p.relative_to(town.root)): digest(p) for p in made(town.root)},
-        "locks": (town.root / ".dvc" / "tmp" / "rwlock").read_text()
-        if (town.root / ".dvc" / "tmp" / "rwlock").exists()
-        else "",
+        "locks": held(town.root / ".dvc" / "tmp" / "rwlock"),
     }
     text = json.dumps(told, default=str, sort_keys=True)
     for number, name in enumerate(dict.fromkeys(released), 1):
@@ -141,6 +139,11 @@ def made(root: Path) -> list[Path]:
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:CAPPED]
+
+
+def held(locks: Path) -> dict[str, Any]:
+    """Who holds DVC's locks: its file may name a kind of lock that nobody holds."""
+    return {kind: who for kind, who in json.loads("".join(lines(locks)) or "{}").items() if who}
 
 
 def lines(path: Path) -> list[str]:

@@ -24,9 +24,11 @@ POINTS = 500  # of a curve: more cannot be seen
 
 
 def _figure(columns: int = 1, height: float = 4.0) -> tuple[Figure, list[Axes]]:
+    from matplotlib import rcParams
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    rcParams["text.parse_math"] = False  # the name of a site or a category may hold dollars
     figure = Figure(figsize=(5.5 * columns, height))
     FigureCanvasAgg(figure)
     # Fixed margins: a layout that measures its own texts draws everything twice.

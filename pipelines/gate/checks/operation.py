@@ -104,7 +104,7 @@ def memory(material: Material) -> Check:
 def clean_code(material: Material) -> Check:
     """Outside development a model is made by committed code, or nobody can ever make it again."""
     if material.settings.environment == "development":
-        passed, said = True, "changes are tolerated in development; the version is marked as dirty"
+        passed, said = True, "changes are tolerated in development; the version says whether there are any"
     else:
         commit, dirty = code_version(material.settings)
         passed, said = (

@@ -194,7 +194,7 @@ def test_local_times_need_a_zone_and_days_are_cut_in_it(tmp_path: Path) -> None:
         ("c.csv", HEADER.encode() + b"a,x,2024-03-31T00:00Z,much,1,true\n", "column age is not a number: .*'much'"),
         ("c.csv", HEADER.encode() + b"a,x,2024-03-31T00:00Z,1,1.5,true\n", "column flickers is not a integer"),
         ("c.csv", HEADER.encode() + b"a,\xff,2024-03-31T00:00Z,1,1,true\n", "c.csv"),
-        ("c.csv.gz", gzip.compress(MARCH.encode())[:-20], "cannot be read whole: .*ended before the end-of-stream"),
+        ("c.csv.gz", gzip.compress(MARCH.encode(), mtime=0)[:-20], "cannot be read whole: .*ended before the end-of-stream"),
         ("c.csv.gz", MARCH.encode(), "cannot be read whole"),
         ("c.parquet", as_parquet(MARCH)[:-20], "cannot be read whole"),
         ("c.parquet", as_parquet(MARCH)[:4] + b"\0" * 400 + as_parquet(MARCH)[404:], "cannot be read whole"),

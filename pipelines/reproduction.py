@@ -24,6 +24,7 @@ from pipelines.reproducing import fetch, reproduce_all
 from tremplin.canonical import digest
 from tremplin.code_version import UNKNOWN
 from tremplin.errors import TremplinError
+from tremplin.git import AS_COMMITTED, git
 from tremplin.lock import md5_by_dvc, stages
 from tremplin.paths import Paths
 from tremplin.settings import Settings
@@ -104,17 +105,14 @@ def _code(root: Path, commit: str, folder: Path) -> None:
     if commit == UNKNOWN:
         copy_code(root, folder, code_files(root))
         return
-    top = subprocess.run(
-        ["git", "-C", str(root), "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    listed = ["git", "-C", top or str(root), "ls-tree", "--name-only", commit, "--", *CODE]
-    known = subprocess.run(listed, capture_output=True, text=True, check=False)
-    if known.returncode or not known.stdout:
+    top = (git(root, "rev-parse", "--show-toplevel") or str(root)).strip()
+    known = git(Path(top), "ls-tree", "--name-only", commit, "--", *CODE)
+    if not known:
         raise TremplinError(
             f"The commit {commit[:12]} is not in the repository of {root}. Fetch it (`git fetch`), then try again."
         )
-    archive = ["git", "-C", top, "archive", "--format=tar", commit, "--", *known.stdout.split()]
-    content = subprocess.run(archive, capture_output=True, check=True).stdout
+    archive = ["git", "-C", top, "archive", "--format=tar", commit, "--", *known.split()]
+    content = subprocess.run(archive, env=AS_COMMITTED, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         tar.extractall(folder, filter="data")
 

@@ -28,6 +28,7 @@ from tremplin.target import Task
 
 QUANTILES = 50  # bins of a number when it is measured alone
 COMMON = 20  # values of a category that are listed
+TAIL = 0.01  # of the numbers of people, left out at either end
 
 
 def understand(
@@ -37,8 +38,12 @@ def understand(
     timezone: str,
     confidence: float,
     segments: Sequence[Sequence[str]] = (),
+    smallest_group: int = 1,
 ) -> dict[str, Any]:
-    """Measure a snapshot (all columns of the contract, one row or more); labels also by ``segments``, columns each."""
+    """Measure a snapshot (all columns of the contract, one row or more); labels also by ``segments``, columns each.
+
+    Of smaller groups than ``smallest_group`` nothing is said: the report goes where no row goes.
+    """
     time, target = rows[contract.time], rows[contract.target]
     labelled = rows[target.notna()]
     lag = (labelled[contract.label_time] - labelled[contract.time]).max()
@@ -46,7 +51,7 @@ def understand(
     never = target.isna() & (time + lag < time.max())
     months = time.dt.tz_convert(timezone).dt.tz_localize(None).dt.to_period("M")
     sites = rows[contract.site] if contract.site else pd.Series("all", index=rows.index)
-    groups = partial(_groups, task=contract.task, confidence=confidence)
+    groups = partial(_groups, task=contract.task, confidence=confidence, smallest=smallest_group)
     return {
         "rows": len(rows),
         "first": time.min().isoformat(),
@@ -70,7 +75,9 @@ def understand(
             str(site): groups(target[part], never[part], months[part])
             for site, part in rows.groupby(sites).groups.items()
         },
-        "columns": {column.name: _column(rows[column.name], column) for column in contract.columns},
+        "columns": {
+            column.name: _column(rows[column.name], column, smallest_group) for column in contract.columns
+        },
         "feature_auc": feature_auc(labelled, contract, timezone=timezone),
     }
 
@@ -128,10 +135,10 @@ def _rates(
 
 
 def _groups(
-    target: pd.Series, never: pd.Series, by: pd.Series, *, task: Task, confidence: float
+    target: pd.Series, never: pd.Series, by: pd.Series, *, task: Task, confidence: float, smallest: int
 ) -> dict[str, Any]:
     table = pd.DataFrame({"target": target.astype("Float64"), "never": never}).groupby(by)
-    return {str(name): _group(part, task, confidence) for name, part in table}
+    return {str(name): _group(part, task, confidence) for name, part in table if len(part) >= smallest}
 
 
 def _group(rows: pd.DataFrame, task: Task, confidence: float) -> dict[str, Any]:
@@ -148,7 +155,9 @@ def _group(rows: pd.DataFrame, task: Task, confidence: float) -> dict[str, Any]:
     }
 
 
-def _column(values: pd.Series, column: Column) -> dict[str, Any]:
+def _column(values: pd.Series, column: Column, smallest: int) -> dict[str, Any]:
+    """A column in numbers. Of people: no single one's extreme value, no identifier, no group that is too small."""
+    personal = column.classification in ("personal", "special")
     facts: dict[str, Any] = {"missing": float(values.isna().mean())}
     present = values.dropna()
     if present.empty:
@@ -157,16 +166,16 @@ def _column(values: pd.Series, column: Column) -> dict[str, Any]:
         numbers = present.to_numpy("float64")
         bounds = column.logicalTypeOptions
         facts |= {
-            "range": [numbers.min(), numbers.max()],
+            "range": np.quantile(numbers, [TAIL, 1 - TAIL] if personal else [0, 1]),
             "contract_range": [bounds.minimum, bounds.maximum],
             "quartiles": np.quantile(numbers, [0.25, 0.5, 0.75]),
             "mean": numbers.mean(),
         }
     elif column.logicalType == "timestamp":
         facts["range"] = [present.min().isoformat(), present.max().isoformat()]
-    elif not column.unique:
+    elif not column.unique and (column.categories or not personal):
         counts = present.astype(str).value_counts().sort_index().sort_values(ascending=False, kind="stable")
-        facts |= {"values": len(counts), "counts": counts.head(COMMON).to_dict()}
+        facts |= {"values": len(counts), "counts": counts[counts >= smallest].head(COMMON).to_dict()}
     return facts
 
 
@@ -181,6 +190,7 @@ def stage(pilot: Pilot, paths: Paths) -> None:
         timezone=pilot.file.data.timezone,
         confidence=pilot.file.gate.confidence,
         segments=pilot.file.gate.coverage.segments,
+        smallest_group=pilot.file.gate.smallest_group if pilot.charter.gdpr.personal_data else 1,
     )
     write_json(paths.report(2, "understanding"), evidence)
     target_by_month(evidence["by_site_and_month"], pilot.contract, paths.reports / "plots" / "understanding")

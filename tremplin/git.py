@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
+
+# What was committed, not what somebody has put in its place since (`git replace`): it would not show in any log.
+AS_COMMITTED = {**os.environ, "GIT_NO_REPLACE_OBJECTS": "1"}
 
 
 def git(root: Path, *arguments: str) -> str | None:
     """What git prints in ``root``; None where it has no answer: no git, no work tree, or nothing of that name."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, env=AS_COMMITTED, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from tremplin.git import git
+from tremplin.git import AS_COMMITTED, git
 
 
 def files_at(root: Path, commit: str, names: Iterable[str]) -> dict[str, bytes] | None:
@@ -27,7 +27,10 @@ def _contents(root: Path, objects: list[str]) -> list[bytes | None]:
     """What git has under each name, None where it has nothing; empty where there is no git."""
     command, asked = ["git", "cat-file", "--batch"], "".join(f"{name}\n" for name in objects).encode()
     try:
-        said = subprocess.run(command, cwd=root, input=asked, capture_output=True, check=True).stdout
+        done = subprocess.run(
+            command, cwd=root, env=AS_COMMITTED, input=asked, capture_output=True, check=True
+        )
+        said = done.stdout
     except (OSError, subprocess.CalledProcessError):
         return []
     found: list[bytes | None] = []

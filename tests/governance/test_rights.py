@@ -87,6 +87,20 @@ def test_a_right_that_was_only_written_into_the_working_copy_is_none(
     assert approve("Camille Laurent", commit=commit).by == "Camille Laurent"
 
 
+def test_a_commit_says_what_was_committed_whatever_was_put_in_its_place(
+    checkout: Checkout, approve: Approve
+) -> None:
+    """`git replace` shows another file in the same commit, and no log tells."""
+    commit = checkout.commit()
+    charter = checkout.root / "pilots" / "flights" / "pilot.yaml"
+    checkout.charter(GIVEN)
+    git(checkout.root, "replace", git(checkout.root, "rev-parse", "HEAD:pilots/flights/pilot.yaml"),
+        git(checkout.root, "hash-object", "-w", str(charter)))  # fmt: skip
+    assert GIVEN in git(checkout.root, "show", "HEAD:pilots/flights/pilot.yaml")
+    with pytest.raises(TremplinError, match="may not approve"):
+        approve("Ines Moreau", commit=commit)
+
+
 def test_a_right_counts_for_what_was_made_after_it_was_committed(
     checkout: Checkout, approve: Approve
 ) -> None:

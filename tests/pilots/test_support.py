@@ -56,6 +56,15 @@ def residents(source: ModuleType) -> pd.DataFrame:
     return found
 
 
+def test_nobody_is_an_example(support: Pilot, residents: pd.DataFrame) -> None:
+    """The contract is in git and in every release: who is shown there is made up."""
+    for name in (support.contract.key, support.contract.subject):
+        assert name is not None
+        shown = set(support.contract.column(name).examples)
+        assert shown
+        assert not shown & set(residents[name])
+
+
 @pytest.fixture(scope="module")
 def survey(source: ModuleType) -> pd.DataFrame:
     found: pd.DataFrame = source.survey(source.answers())

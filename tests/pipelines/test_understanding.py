@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.understanding import feature_auc, understand
 from tests.pipelines.lamp_town import FILES, lamps
-from tremplin.contract import load_contract
+from tremplin.contract import Contract, load_contract
 
 CONTRACT = load_contract(FILES / "contract.yaml")
 ZONE = "Europe/Paris"
@@ -121,3 +121,24 @@ def test_who_never_gets_a_label_is_measured_by_segment(rows: pd.DataFrame) -> No
     assert found["sodium"]["never_labelled_share"] > 0.2
     assert found["led"]["never_labelled_share"] < 0.05
     assert sum(group["rows"] for group in found.values()) == len(rows)
+
+
+def test_of_people_no_identifier_no_extreme_and_no_small_group_is_told(rows: pd.DataFrame) -> None:
+    """The report goes to MLflow, where no row goes."""
+    content = CONTRACT.model_dump(mode="json", by_alias=True)
+    columns = {column["name"]: column for column in content["schema"][0]["properties"]}
+    purpose = [{"property": "purpose", "value": "Repair"}]
+    for name in ("kind", "age"):
+        columns[name] |= {"classification": "personal", "customProperties": purpose}
+    contract = Contract.model_validate(content)
+    few = rows.assign(kind=rows["kind"].mask(rows.index < 3, "gas"))
+    few.loc[5, "age"] = 59.0
+    known, open_ = (
+        understand(few, given, timezone=ZONE, confidence=0.95, smallest_group=least, segments=[["kind"]])
+        for given, least in ((contract, 10), (CONTRACT, 1))
+    )
+    assert "gas" in open_["columns"]["kind"]["counts"]
+    assert open_["columns"]["age"]["range"][1] == 59
+    assert "gas" not in str(known["by_segment"])
+    assert known["columns"]["age"]["range"][1] < 59
+    assert "gas" not in known["columns"]["kind"].get("counts", {})

@@ -6,7 +6,7 @@ import pandas as pd
 
 from pipelines.gate.material import CheckFunction, Material
 from pipelines.verdict import Check
-from tremplin.fairness import Answers, Judged, judged_gaps
+from tremplin.fairness import Answers, Judged, TooSmall, judged_gaps
 from tremplin.gaps import NAMES, Gap
 
 
@@ -15,7 +15,7 @@ def fairness(material: Material) -> Check:
     settings, chosen = material.pilot.file.gate.fairness, material.pilot.charter.fairness
     if not material.pilot.contract.protected or settings is None or chosen is None:
         return _check(None, "no column of the contract is `protected`: there is nothing to measure it by")
-    judged = _judged(material)
+    judged, people = _judged(material), material.pilot.file.gate.smallest_group
     gaps = judged.gaps
     limited = [gap for gap in gaps if gap.limit is not None]
     worst = max(limited, key=lambda gap: (gap.proven, gap.size), default=None)
@@ -24,7 +24,10 @@ def fairness(material: Material) -> Check:
         ("within or beyond it, nobody knows", [gap.place for gap in limited if gap.open]),
         ("largest of those limited", [str(worst)] if worst and not worst.proven else []),
         ("shown and not limited, largest", _largest([gap for gap in gaps if gap.limit is None])),
-        (f"too small to judge ({settings.minimum_rows:,} needed)", [str(small) for small in judged.small]),
+        (
+            f"too small to judge ({settings.minimum_rows:,} needed)",
+            _too_small(judged.small, people),
+        ),
     ]
     shares = [gap for gap in gaps if gap.measure in ("selection_rate", "mean_answer")]
     rates = [gap.own for gap in shares]
@@ -39,6 +42,17 @@ def fairness(material: Material) -> Check:
     choice = f"limited are {', '.join(NAMES[measure] for measure in settings.limits)}: {' '.join(chosen.reason.split())}"
     parts = [f"{what}: {'; '.join(names)}" for what, names in said if names]
     return _check(worst, ". ".join([*parts, trade_off, choice]), found=True)
+
+
+def _too_small(found: list[TooSmall], base: int) -> list[str]:
+    """Groups that cannot be judged. The verdict stays for ever: of groups below ``base`` people it says how many there are."""
+    named = [
+        f"{small.place} (about {base * round(small.count / base):,} {small.what})"
+        for small in found
+        if small.count >= base
+    ]
+    fewer = sum(small.count < base for small in found)
+    return [*named, *([f"{fewer} of fewer than {base}, not named"] if fewer else [])]
 
 
 def gaps(material: Material) -> list[Gap]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic_core import from_json, to_json
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from tremplin.canonical import canonical
 from tremplin.errors import TremplinError
@@ -20,6 +20,7 @@ from tremplin.store import journal
 FIRST = "0" * 64  # what the first entry follows
 BY_MACHINE = "tremplin"  # `by` where no person decided
 CLOCK_SKEW = timedelta(minutes=5)  # between two machines that write; as Kerberos tolerates it (RFC 4120)
+UNREADABLE = (ValueError, TypeError, RecursionError)  # of a column that holds nothing of its type
 NO_OBJECT = "no object"  # where the facts of an entry are none, what they are stands under this name
 
 
@@ -84,10 +85,14 @@ def append(
     identity = f"{pilot}:{among or kind}:{identity}"
     for _attempt in range(20):
         with engine.begin() as connection:
-            known = connection.execute(sa.select(journal).where(journal.c.identity == identity)).first()
-            if known:
-                return _entry(known._mapping)
-            last = connection.execute(sa.select(journal).order_by(journal.c.number.desc()).limit(1)).first()
+            same = sa.select(journal).where(journal.c.identity == identity)
+            try:
+                if known := connection.execute(same).first():
+                    return _entry(known._mapping)
+            except UNREADABLE as error:
+                raise _tampered(connection, same, error) from None
+            head = sa.select(journal.c.number, journal.c.hash).order_by(journal.c.number.desc()).limit(1)
+            last = connection.execute(head).first()
         draft = Entry(
             number=last.number + 1 if last else 1,
             identity=identity,
@@ -117,14 +122,24 @@ def entries(engine: Engine, *, pilot: str | None = None, kind: str | None = None
         query = query.where(journal.c.pilot == pilot)
     if kind:
         query = query.where(journal.c.kind == kind)
-    try:
-        with engine.connect() as connection:
+    with engine.connect() as connection:
+        try:
             return [_entry(row._mapping) for row in connection.execute(query)]
-    except (
-        ValueError,
-        TypeError,
-    ) as error:  # the facts of an entry are no JSON any more, or its time is none
-        raise TremplinError(f"The journal was tampered with: an entry cannot be read ({error}).") from None
+        except UNREADABLE as error:
+            raise _tampered(connection, query, error) from None
+
+
+def _tampered(connection: Connection, query: sa.Select[Any], error: Exception) -> TremplinError:
+    """Names the first entry of a query that cannot be read: its facts are no JSON any more, or its time is none."""
+    which = "an entry"
+    for number in connection.scalars(query.with_only_columns(journal.c.number)).all():
+        try:
+            for row in connection.execute(query.where(journal.c.number == number)):
+                _entry(row._mapping)
+        except UNREADABLE as found:
+            which, error = f"entry {number}", found
+            break
+    return TremplinError(f"The journal was tampered with: {which} cannot be read ({error}).")
 
 
 def verify(engine: Engine) -> list[str]:

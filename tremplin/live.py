@@ -52,13 +52,23 @@ def draw(rollout_key: str, subject: str) -> float:
 
 
 def current(engine: Engine, pilot: str) -> tuple[int, Live] | None:
-    """The newest row and its version; None before the first go-live."""
+    """The newest row and its version; None before the first go-live.
+
+    Raises:
+        TremplinError: the row was changed, and says nothing that could be live.
+    """
     query = (
         sa.select(live.c.version, live.c.state).where(live.c.pilot == pilot).order_by(live.c.version.desc())
     )
-    with engine.connect() as connection:
-        row = connection.execute(query.limit(1)).first()
-    return (row.version, Live.model_validate(row.state)) if row else None
+    try:
+        with engine.connect() as connection:
+            row = connection.execute(query.limit(1)).first()
+        return (row.version, Live.model_validate(row.state)) if row else None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise TremplinError(
+            f"What is live of {pilot} cannot be read: the newest row of the table live was changed ({error}). "
+            "`tremplin journal show` says what was decided last."
+        ) from None
 
 
 def change(engine: Engine, pilot: str, state: Live, *, by: str, reason: str, after: int | None = None) -> int:

@@ -6,13 +6,12 @@ there is nothing to compute from it says so. A broken link is named; the links a
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from governance.identity import read_signers
 from governance.lineage.links import Link, Trace
 from governance.lineage.records import answered, approved, outcome, released
 from governance.lineage.registry import in_registry
+from governance.lineage.stored import read_row
 from tremplin.errors import TremplinError
 from tremplin.release import open_release
 from tremplin.settings import Settings
@@ -27,25 +26,25 @@ def trace(settings: Settings, engine: Engine, prediction_id: str) -> Trace:
     Raises:
         TremplinError: there is no such prediction in the store.
     """
-    with engine.connect() as connection:
-        query = sa.select(predictions).where(predictions.c.prediction_id == prediction_id)
-        row = connection.execute(query).mappings().first()
-    if row is None:
+    found = read_row(engine, predictions, predictions.c.prediction_id == prediction_id)
+    if found is None:
         raise TremplinError(
             f"The store has no prediction {prediction_id!r}. Its id is in the answer of /predict."
         )
-    prediction = dict(row)
+    prediction, unreadable = found
+    named = str(prediction["release_id"])
     try:
-        path = settings.releases / prediction["release_id"]
-        release = open_release(path, settings.release_public_key, pilot=prediction["pilot"])
-    except TremplinError as error:
-        refused = Link(name="release", value=prediction["release_id"], verified=False, detail=str(error))
-        links = [answered(prediction, None), refused]
+        release = open_release(
+            settings.releases / named, settings.release_public_key, pilot=prediction["pilot"]
+        )
+    except (TremplinError, ValueError) as error:  # ValueError: what stands there names no file
+        refused = Link(name="release", value=named, verified=False, detail=str(error))
+        links = [answered(prediction, unreadable, None), refused]
     else:
         links = [
-            answered(prediction, release),
+            answered(prediction, unreadable, release),
             released(prediction, release),
             *in_registry(settings, release),
-            approved(engine, release, read_signers(settings.allowed_signers)),
+            approved(engine, release, settings.allowed_signers),
         ]
     return Trace(prediction=prediction_id, links=[*links, outcome(engine, prediction)])

@@ -3,38 +3,65 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from governance.approvals import expired
-from governance.identity import Signer, signature_problem
+from governance.identity import Signer, read_signers, signature_problem
 from governance.lineage.links import Link
+from governance.lineage.stored import read_row
 from tremplin import journal
 from tremplin.contract import Contract, load_contract
 from tremplin.coverage import Coverage, Segment
+from tremplin.errors import TremplinError
 from tremplin.release import Release
 from tremplin.store import outcomes
 
+IMPOSSIBLE = (
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+)  # what a row of other kinds of values raises
 CLOSE = 1e-6  # of a probability, or of the largest amount: the server may run on another processor
 
 
-def answered(prediction: dict[str, Any], release: Release | None) -> Link:
-    """The logged answer, scored again from its row; without its release it cannot be."""
+def answered(prediction: dict[str, Any], unreadable: Sequence[str], release: Release | None) -> Link:
+    """The logged answer, scored again from its row; without its release it cannot be.
+
+    Args:
+        unreadable: columns of the stored answer that hold nothing of their type any more.
+    """
+    if unreadable:
+        detail = f"changed since it was logged, what stands there cannot be read: {', '.join(unreadable)}"
+        return Link(name="prediction", value=str(prediction["key"]), verified=False, detail=detail)
     reason, score = prediction["excluded"], prediction["score"]
     decided = "" if prediction["decision"] is None else f", {prediction['decision']}"
-    value = f"{prediction['key']}: " + (reason or f"{score:.6g}{decided}")
+    scored = "no score" if score is None else f"{score:.6g}{decided}"
+    value = f"{prediction['key']}: {reason or scored}"
     if release is None:
-        return Link(
-            name="prediction",
-            value=value,
-            verified=None,
-            detail="without its release it cannot be computed again",
-        )
+        detail, verified = "without its release it cannot be computed again", None
+    else:
+        try:
+            detail, verified = _again(prediction, release)
+        except IMPOSSIBLE as error:
+            detail, verified = f"the logged row is none that a model could score ({error})", False
+    return Link(name="prediction", value=value, verified=verified, detail=detail)
+
+
+def _again(prediction: dict[str, Any], release: Release) -> tuple[str, bool]:
+    """What came of computing the answer again from its row, and whether it is what was logged.
+
+    Raises:
+        IMPOSSIBLE: a value of the row is not of its column's kind.
+    """
     from tremplin.onnx_model import OnnxModel
 
+    reason, score = prediction["excluded"], prediction["score"]
     contract = load_contract(release.path / "contract.yaml")
     columns = {feature.name: [prediction["row"].get(feature.name)] for feature in contract.features}
     again = float(OnnxModel(release.path / "model.onnx", contract).score(columns)[0])
@@ -53,7 +80,7 @@ def answered(prediction: dict[str, Any], release: Release | None) -> Link:
     differing += [] if same else ["score"]
     if differing:
         detail += f"; not what was logged: {', '.join(differing)}"
-    return Link(name="prediction", value=value, verified=not differing, detail=detail)
+    return detail, not differing
 
 
 def _reason(row: dict[str, Any], release: Release, contract: Contract) -> str | None:
@@ -71,9 +98,11 @@ def _differing(prediction: dict[str, Any], contract: Contract) -> list[str]:
     found = [
         name for name, column in pairs.items() if column and str(prediction[name]) != str(row.get(column))
     ]
-    if datetime.fromisoformat(str(row.get(contract.time))) != prediction["event_time"]:
-        found.append("event_time")
-    return found
+    try:
+        same_time = datetime.fromisoformat(str(row.get(contract.time))) == prediction["event_time"]
+    except ValueError:  # it says no time any more
+        same_time = False
+    return found if same_time else [*found, "event_time"]
 
 
 def released(prediction: dict[str, Any], release: Release) -> Link:
@@ -83,8 +112,16 @@ def released(prediction: dict[str, Any], release: Release) -> Link:
     return Link(name="release", value=release.id, verified=same, detail=detail)
 
 
-def approved(engine: Engine, release: Release, signers: list[Signer]) -> Link:
+def approved(engine: Engine, release: Release, allowed_signers: Path) -> Link:
     """The go of a person, in the journal: what it covers, whose key signed it, and whether it held when the release was made."""
+    try:
+        return _approval(engine, release, read_signers(allowed_signers))
+    except TremplinError as error:  # the journal, or the list of signers, cannot be read
+        by = release.manifest.go_no_go.by
+        return Link(name="approval", value=by, verified=False, detail=str(error))
+
+
+def _approval(engine: Engine, release: Release, signers: list[Signer]) -> Link:
     manifest = release.manifest
     decision = manifest.go_no_go
     value = f"{decision.by}, {decision.role}" + (" (stand-in of the demo)" if decision.stand_in else "")
@@ -116,7 +153,7 @@ def approved(engine: Engine, release: Release, signers: list[Signer]) -> Link:
     if problem := signature_problem(entry, signers):
         return Link(name="approval", value=value, verified=False, detail=problem)
     made = journal.entries(engine, pilot=manifest.pilot, kind="release")
-    if any(expired(entry, e.as_of) for e in made if e.facts["release"] == release.id):
+    if any(expired(entry, e.as_of) for e in made if e.facts.get("release") == release.id):
         detail = f"it had expired on {entry.facts['expires']} when the release was made"
         return Link(name="approval", value=value, verified=False, detail=detail)
     detail = (
@@ -128,18 +165,20 @@ def approved(engine: Engine, release: Release, signers: list[Signer]) -> Link:
 
 def outcome(engine: Engine, prediction: dict[str, Any]) -> Link:
     """What really happened, where it was reported."""
-    with engine.connect() as connection:
-        query = sa.select(outcomes).where(
-            outcomes.c.pilot == prediction["pilot"], outcomes.c.key == prediction["key"]
-        )
-        row = connection.execute(query).first()
-    if row is None:
+    found = read_row(
+        engine, outcomes, outcomes.c.pilot == prediction["pilot"], outcomes.c.key == prediction["key"]
+    )
+    if found is None:
         return Link(
             name="outcome", value="not known", verified=None, detail="no outcome was reported for this key"
         )
+    row, unreadable = found
+    if unreadable:
+        detail = f"changed since it was reported, what stands there cannot be read: {', '.join(unreadable)}"
+        return Link(name="outcome", value="not known", verified=False, detail=detail)
     return Link(
         name="outcome",
-        value=f"{row.label:g}",
+        value=f"{row['label']:g}",
         verified=None,
-        detail=f"known at {row.known_at:%Y-%m-%d %H:%M} UTC",
+        detail=f"known at {row['known_at']:%Y-%m-%d %H:%M} UTC",
     )

@@ -75,7 +75,8 @@ def test_facts_that_are_no_object_are_named_and_shown(
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("by", "x'00'"), ("kind", "x'ff'"), ("recorded_at", "7"), ("as_of", "'soon'")]
+    ("column", "value"),
+    [("by", "x'00'"), ("kind", "x'ff'"), ("recorded_at", "7"), ("as_of", "'soon'"), ("facts", "'garbage'")],
 )
 def test_a_column_that_is_of_another_type_is_a_change(
     store: Engine, cli: Cli, tmp_path: Path, column: str, value: str
@@ -85,6 +86,7 @@ def test_a_column_that_is_of_another_type_is_a_change(
     answer = cli(tmp_path, "journal", "verify")
     assert answer.code == 1
     assert "The journal was tampered with: " in answer.err
+    assert "entry 2 " in answer.err
 
 
 @pytest.mark.usefixtures("store")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
+from tremplin.errors import TremplinError
 from tremplin.live import Live, change, current, draw
 from tremplin.store import live
 
@@ -85,3 +86,14 @@ def test_each_change_is_a_row_and_no_change_is_none(engine: Engine) -> None:
             connection.execute(sa.select(live.c.reason).where(live.c.pilot == "flights")).scalars().all()
         )
     assert reasons == ["go-live", "wave 1", "rollback"]
+
+
+@pytest.mark.parametrize("state", ["xx", "[]", "null", '{"champion": "a", "share": 7}'])
+def test_a_row_that_says_nothing_that_could_be_live_is_named(engine: Engine, state: str) -> None:
+    if (engine.dialect.name, state) == ("postgresql", "xx"):
+        pytest.skip("Postgres takes nothing but JSON")
+    change(engine, "flights", Live(champion="a"), by="tremplin", reason="…")
+    with engine.begin() as connection:
+        connection.execute(sa.text("update live set state = :state"), {"state": state})
+    with pytest.raises(TremplinError, match="What is live of flights cannot be read: the newest row"):
+        current(engine, "flights")

@@ -48,7 +48,7 @@ def approve(
     Raises:
         TremplinError: the person is not in the charter, may not approve or is an author (four eyes), here or as it was
             committed; the gate blocked the model, or it did not come out the same when it was last made again; a hash is of
-            something else.
+            something else; ``as_of`` is before the verdict's.
     """
     person = allowed(pilot, by.contact, "approve", None if stand_in else charter_commit or commit)
     _refuse_authors(person, authors, pilot)
@@ -58,6 +58,12 @@ def approve(
         raise TremplinError(
             f"The verdict is of the model {str(verdict['model_hash'])[:12]} of {verdict['pilot']}, not of {model_hash[:12]} of "
             f"{pilot.name}. Run the gate on the version that is to be approved."
+        )
+    judged = datetime.fromisoformat(verdict["as_of"])
+    if as_of < judged:
+        raise TremplinError(
+            f"Version {version} of {pilot.name} was judged on data as of {judged:%Y-%m-%d %H:%M} UTC: an approval as of "
+            f"{as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC would be older than what it covers. Approve as of then or later."
         )
     blocking = [check["id"] for check in verdict["checks"] if not check["passed"]]
     if blocking or not verdict["passed"]:

@@ -25,6 +25,7 @@ MODEL, LOCK, COMMIT = "a" * 64, "b" * 64, "c" * 40
 def verdict(**changed: Any) -> dict[str, Any]:
     passed = {
         "pilot": "flights",
+        "as_of": AS_OF.isoformat(),
         "passed": True,
         "model_hash": MODEL,
         "checks": [{"id": "parity", "passed": True}],
@@ -201,3 +202,14 @@ def test_a_verdict_that_was_changed_or_is_of_another_model_is_refused(desk: Desk
         desk.approve(verdict=verdict(model_hash="c" * 64))
     with pytest.raises(TremplinError, match="of another, not of"):
         desk.approve(verdict=verdict(pilot="another"))
+
+
+def test_nobody_approves_as_of_a_time_before_the_data_that_was_judged(desk: Desk) -> None:
+    later = verdict(as_of=(AS_OF + timedelta(hours=1)).isoformat().replace("+00:00", "Z"))
+    with pytest.raises(
+        TremplinError, match=r"judged on data as of 2013-07-01 01:00 UTC: .* 2013-07-01 00:00 UTC"
+    ):
+        desk.approve(verdict=later)
+    assert journal.entries(desk.engine) == []
+    for hours in (1, 2):
+        assert desk.approve(verdict=later, as_of=AS_OF + timedelta(hours=hours)).kind == "approval"

@@ -63,6 +63,31 @@ def test_nobody_approves_as_of_a_time_to_come(lamp_run: Town, cli: Cli, people: 
     assert kinds(lamp_run) == ["verdict"]
 
 
+def test_a_card_is_of_the_rows_that_were_trained_on(
+    lamp_run: Town, cli: Cli, people: People, tmp_path: Path
+) -> None:
+    """A newer ingestion leaves its facts beside rows that were checked out again."""
+    town = copy_of(lamp_run, tmp_path / "newer")
+    facts = town.root / "data" / "lamps" / "snapshot.json"
+    said = json.loads(facts.read_text("utf-8"))
+    facts.write_text(json.dumps(said | {"sha256": "0" * 64, "rows": 7}), "utf-8")
+    answer = cli(town.root, *OF, "approve", "1", "--key", camille(people), "--as-of", AS_OF)
+    assert answer.code == 1
+    assert "snapshot.json is about other rows than snapshot.parquet beside it" in answer.err
+    assert "release" not in kinds(town)
+
+
+def test_what_is_live_is_not_approved_a_second_time(released: Town, cli: Cli, people: People) -> None:
+    """Once its approval has expired: it would become the challenger of itself."""
+    words = ("approve", "1", "--key", camille(people))
+    before = kinds(released)
+    late = cli(released.root, *OF, *words)
+    assert late.code == 1
+    assert "Version 1 of lamps is live already, as release" in late.err
+    assert cli(released.root, *OF, *words, "--as-of", AS_OF).code == 0, "the same again completes it"
+    assert kinds(released) == before
+
+
 def test_a_version_that_is_not_there_is_named(lamp_run: Town, cli: Cli, people: People) -> None:
     answer = cli(lamp_run.root, *OF, "approve", "7", "--key", camille(people), "--as-of", AS_OF)
     assert answer.code == 1

@@ -61,7 +61,11 @@ def run(ctx: typer.Context, as_of: SnapshotAsOf = None, as_json: AsJson = False)
             f"`--as-of {today}` takes a new one"
         )
     if verdict.passed:
-        given.console.print(f"next: tremplin approve {known.facts['version']} --key ~/.ssh/id_ed25519")
+        said = f" --as-of {as_of}" if as_of else ""
+        given.console.print(
+            f"next: tremplin approve {known.facts['version']} --pilot {given.pilot.name} --key ~/.ssh/id_ed25519{said}",
+            soft_wrap=True,
+        )
 
 
 def snapshot_time(given: Context) -> datetime | None:

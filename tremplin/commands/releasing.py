@@ -6,16 +6,17 @@ import contextlib
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.engine import Engine
 
-from tremplin import journal
+from tremplin import journal, live
 from tremplin.errors import TremplinError
 from tremplin.journal import Signatory
 from tremplin.lock import result_hash
 from tremplin.paths import Paths
 from tremplin.pilot import load_pilot
-from tremplin.release import Release
+from tremplin.release import Release, sha256
 from tremplin.settings import Settings
 
 
@@ -50,6 +51,7 @@ def approve_and_release(
             f"approve it, and it was made of {'what is in no commit' if recorded.dirty else recorded.commit} in {paths.root}."
         )
     verdict = Verdict.model_validate(said.facts["verdict"])
+    refuse_live(engine, pilot.name, version, as_of)
     approval = approve(
         engine,
         pilot,
@@ -74,7 +76,7 @@ def approve_and_release(
         version=version,
         commit=recorded.commit,
         as_of=verdict.as_of,
-        snapshot=json.loads(paths.snapshot_facts.read_text("utf-8")),
+        snapshot=snapshot_facts(paths, version),
         modeling=json.loads(paths.report(4, "modeling").read_text("utf-8")),
         evaluation=json.loads(paths.report(5, "evaluation").read_text("utf-8")),
         verdict=said.facts["verdict"],
@@ -96,6 +98,42 @@ def approve_and_release(
     tag_version(settings, pilot.name, version, tags)
     set_live_aliases(settings, engine, pilot.name)
     return release
+
+
+def refuse_live(engine: Engine, pilot: str, version: int, as_of: datetime) -> None:
+    """A version that answers already needs no other approval; the same one again completes what was cut short.
+
+    Raises:
+        TremplinError: it is live, and what it was approved by has expired: it would become the challenger of itself.
+    """
+    from governance.approvals import expired
+    from pipelines.judgements import releases_of
+
+    known = live.current(engine, pilot)
+    own = releases_of(engine, pilot, version)
+    answering = [name for name in (known[1].champion, known[1].challenger) if name in own] if known else []
+    approvals = [
+        e for e in journal.entries(engine, pilot=pilot, kind="approval") if e.facts["version"] == version
+    ]
+    if answering and approvals and expired(approvals[-1], as_of):
+        raise TremplinError(
+            f"Version {version} of {pilot} is live already, as release {answering[0]}: there is nothing to approve."
+        )
+
+
+def snapshot_facts(paths: Paths, version: int) -> dict[str, Any]:
+    """What is written of the snapshot that lies there.
+
+    Raises:
+        TremplinError: it is written of other rows.
+    """
+    facts: dict[str, Any] = json.loads(paths.snapshot_facts.read_text("utf-8"))
+    if facts["sha256"] != sha256(paths.snapshot):
+        raise TremplinError(
+            f"{paths.snapshot_facts} is about other rows than {paths.snapshot.name} beside it, of which version {version} was "
+            "made. Put back the one on its MLflow run (artifact data/snapshot.json)."
+        )
+    return facts
 
 
 def last_approved(engine: Engine, pilot: str, version: int) -> str | None:

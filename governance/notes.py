@@ -20,11 +20,7 @@ from tremplin.pilot import Pilot
 Kind = Literal["incident", "arbitration", "lesson"]
 MACHINES = (BY_MACHINE, "gate")
 SIGNED = ("approval", "halt", "resumption", *get_args(Kind))  # kinds of entries that no machine writes
-FOLLOWING = (
-    "release",
-    "go-live",
-    "rollout",
-)  # kinds that bear an approver's name: their approval is what is signed
+FOLLOWING = ("release", "go-live", "rollout")  # bear an approver's name: their approval is what is signed
 TEXT_LIMIT = 2000  # characters; what is longer is a document, to be named by its place
 
 # Ways in which a person outside the charter could be reached. Names cannot be told from words: the writer must.
@@ -77,23 +73,45 @@ def not_enrolled(entries: list[Entry], signers: list[Signer]) -> list[str]:
 
 
 def _unproven(entries: list[Entry], signers: list[Signer]) -> Iterator[tuple[Entry, TremplinError]]:
-    approvers, doubted = (
-        set(),
-        set(),
-    )  # (pilot, name); pilots with an approval that is named itself: what follows is its doing
+    approvals: dict[str, Entry] = {}  # by hash
+    doubted: set[str] = (
+        set()
+    )  # hashes of approvals that are named themselves: what follows from them is their doing
+    released: set[tuple[str, str, str]] = set()  # pilot, who approved it, name
     for entry in entries:
-        name = (entry.pilot, entry.by)
-        follows = entry.kind in FOLLOWING and (name in approvers or entry.pilot in doubted)
-        machine = entry.kind not in SIGNED and entry.by in MACHINES
+        if entry.kind == "release":
+            covered = str(entry.facts.get("approval"))
+            if covered not in doubted and not _follows(entry, approvals.get(covered)):
+                yield (
+                    entry,
+                    TremplinError(
+                        "it names no approval of theirs, of the same version, that stands before it"
+                    ),
+                )
+            released.add(_released(entry))
+        elif entry.kind in FOLLOWING and _released(entry) not in released:
+            yield entry, TremplinError("it names no release of theirs that stands before it")
+        machine = entry.kind in FOLLOWING or (entry.kind not in SIGNED and entry.by in MACHINES)
         if entry.kind == "approval":
-            approvers.add(name)
-        if "signature" in entry.facts or not (follows or machine):
+            approvals[entry.hash] = entry
+        if "signature" in entry.facts or not machine:
             try:
                 prove(entry, signers)
             except TremplinError as error:
                 if entry.kind == "approval":
-                    doubted.add(entry.pilot)
+                    doubted.add(entry.hash)
                 yield entry, error
+
+
+def _follows(release: Entry, approval: Entry | None) -> bool:
+    """Whether a release is of the version that its approval covers, in the name of who gave it."""
+    return approval is not None and (approval.pilot, approval.by, approval.facts.get("version")) == (
+        release.pilot, release.by, release.facts.get("version"),
+    )  # fmt: skip
+
+
+def _released(entry: Entry) -> tuple[str, str, str]:
+    return entry.pilot, entry.by, str(entry.facts.get("release"))
 
 
 def plain(text: str) -> str:
@@ -111,6 +129,6 @@ def plain(text: str) -> str:
         if found := pattern.search(text):
             raise TremplinError(
                 f"The text holds {what} ({found[0].strip()}), and nothing can be erased from the journal. "
-                "Name people by their role, and a case by its key."
+                "Name people by their role, and a case by its prediction id."
             )
     return text

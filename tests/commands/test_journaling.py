@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from governance.keys import make_key
+from pipelines.steps import ANY_STEP, settled
 from tests.commands.conftest import Cli
 from tests.people import People
 from tests.results import ROOT
-from tremplin import journal
+from tremplin import journal, live
+from tremplin.journal import Signatory
+from tremplin.live import Live
 from tremplin.settings import load_settings
 from tremplin.store import open_store
 
@@ -20,20 +26,39 @@ AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture
+def pilots(tmp_path: Path) -> Path:
+    """The store's folder, with the pilot's files."""
+    shutil.copytree(ROOT / "pilots", tmp_path / "pilots")
+    return tmp_path
+
+
+ROLLING = Live(champion="old", challenger="r", share=0.15, rollout_key="k")
+HALTED = ROLLING.model_copy(update={"share": 0.0, "halted": True})
+
+
+def step(store: Engine, kind: str, before: Live | None, after: Live, *, by: str, **signed: Signatory) -> None:
+    """Written, not taken."""
+    known = live.current(store, "flights")
+    facts = {
+        "release": "r",
+        "reason": "calls",
+        "before": before and before.model_dump(),
+        "after": after.model_dump(),
+    }
+    journal.append(
+        store, kind, identity=str(known[0] if known else 0), among=ANY_STEP, pilot="flights", by=by, as_of=AS_OF, facts=facts,
+        **signed,
+    )  # fmt: skip
+
+
+@pytest.fixture
 def store(tmp_path: Path, people: People) -> Engine:
-    """Of a folder that holds nothing else: a verdict, and Ines's signed halt."""
+    """Of a folder that holds nothing else: a verdict, and Ines's signed halt of what an image had proposed."""
     engine = open_store(load_settings(root=tmp_path))
     journal.append(engine, "verdict", identity="1", pilot="flights", by="gate", as_of=AS_OF, facts={})
-    journal.append(
-        engine,
-        "halt",
-        identity="2",
-        pilot="flights",
-        by="Ines Moreau",
-        as_of=AS_OF,
-        facts={"release": "r", "reason": "calls"},
-        signed_by=people.signatory("Ines Moreau"),
-    )
+    live.change(engine, "flights", ROLLING, by="seed", reason="the store was empty", after=0)
+    step(engine, "halt", ROLLING, HALTED, by="Ines Moreau", signed_by=people.signatory("Ines Moreau"))
+    live.change(engine, "flights", HALTED, by="Ines Moreau", reason="calls")
     return engine
 
 
@@ -120,3 +145,78 @@ def test_an_end_that_would_not_hold_is_refused(cli: Cli, tmp_path: Path) -> None
     answer = cli(ROOT, *words, "--until", "2026-01-01", TREMPLIN_ALLOWED_SIGNERS=str(listed))
     assert answer.code == 1
     assert f"{listed}:1 enrols the key of ada@town.example without an end" in answer.err
+
+
+FORGED = [
+    ROLLING.model_copy(update={"share": 1.0}),
+    Live(champion="another"),
+    HALTED.model_copy(update={"previous": "another"}),
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=repr)
+@pytest.mark.parametrize("words", [("journal", "verify"), ("--pilot", "flights", "status")], ids=" ".join)
+def test_what_is_live_and_nobody_decided_is_named(
+    store: Engine, cli: Cli, pilots: Path, words: tuple[str, ...], forged: Live
+) -> None:
+    assert cli(pilots, *words).code == 0
+    live.change(store, "flights", forged, by="tremplin", reason="wave 3 of 3")
+    for as_json in ((), ("--json",)):
+        answer = cli(pilots, *words, *as_json)
+        assert answer.code == 1
+        assert "What is live is not what the journal says: flights: version 3" in answer.err
+        assert (
+            "is not what entry 2 (halt by Ines Moreau) led to (champion old, challenger r for 0%, halted)"
+            in answer.err
+        )
+    assert len(json.loads(answer.out)["undecided"]) == 1
+
+
+def test_a_row_that_was_rewritten_or_removed_is_named(store: Engine, cli: Cli, tmp_path: Path) -> None:
+    with store.begin() as connection:
+        connection.execute(sa.update(live.live).values(state=FORGED[1].model_dump()))
+    assert "(champion another) is not what entry 2" in cli(tmp_path, "journal", "verify").err
+    with store.begin() as connection:
+        connection.execute(sa.delete(live.live))
+    assert "version 0 of what is live (nothing) is not what entry 2" in cli(tmp_path, "journal", "verify").err
+
+
+def test_a_step_taken_from_what_nobody_decided_is_named_for_ever(
+    store: Engine, cli: Cli, tmp_path: Path
+) -> None:
+    live.change(store, "flights", FORGED[0], by="tremplin", reason="…")
+    step(store, "promotion", FORGED[0], Live(champion="r"), by="tremplin")
+    assert settled(store, "flights") == (4, Live(champion="r"))
+    answer = cli(tmp_path, "journal", "verify")
+    assert (
+        "entry 3 (promotion) begins with champion old, challenger r for 100%, and entry 2 (halt) led to"
+        in answer.err
+    )
+
+
+def test_a_step_that_is_written_and_not_yet_taken_is_no_difference(
+    store: Engine, cli: Cli, tmp_path: Path
+) -> None:
+    step(store, "rollback", HALTED, Live(champion="old"), by="tremplin")
+    assert cli(tmp_path, "journal", "verify").code == 0
+    assert settled(store, "flights") == (3, Live(champion="old"))
+    assert cli(tmp_path, "journal", "verify").code == 0
+
+
+@pytest.mark.parametrize(("by", "code"), [("seed", 0), ("tremplin", 1)])
+def test_a_store_begins_with_what_an_image_proposed_and_with_nothing_else(
+    cli: Cli, tmp_path: Path, by: str, code: int
+) -> None:
+    store = open_store(load_settings(root=tmp_path))
+    live.change(store, "flights", Live(champion="a"), by=by, reason="…")
+    assert cli(tmp_path, "journal", "verify").code == code
+    live.change(store, "flights", Live(champion="b"), by=by, reason="…")
+    assert "was decided by no entry of the journal" in cli(tmp_path, "journal", "verify").err
+
+
+def test_what_is_live_and_cannot_be_read_is_named(store: Engine, cli: Cli, pilots: Path) -> None:
+    with store.begin() as connection:
+        connection.exec_driver_sql("update live set state = 'xx'")
+    for words in (("journal", "verify"), ("--pilot", "flights", "status")):
+        answer = cli(pilots, *words)
+        assert (answer.code, "What is live of flights cannot be read" in answer.err) == (1, True)

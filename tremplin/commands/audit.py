@@ -8,6 +8,7 @@ import typer
 
 from tremplin import journal, live
 from tremplin.commands.context import AsJson, context, print_json, styled
+from tremplin.commands.live_history import undecided
 from tremplin.errors import TremplinError
 
 
@@ -33,7 +34,7 @@ def trace(
 
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """What is live, what was decided last, how many answers and outcomes there are.
+    """What is live, what was decided last, how many answers and outcomes there are; exit 1 if what is live was not decided.
 
     Example: `tremplin status --json`
     """
@@ -45,6 +46,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     name = given.pilot.name
     now = live.current(given.store, name)
     entries = journal.entries(given.store, pilot=name)
+    differing = undecided(given.store, name)
     with given.store.connect() as connection:
         counts = {
             table.name: connection.execute(
@@ -60,9 +62,11 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         "last": {"kind": entries[-1].kind, "as_of": entries[-1].as_of, "by": entries[-1].by}
         if entries
         else None,
+        "undecided": differing,
     }
     if as_json:
         print_json(content)
+        _refuse(differing)
         return
     if now is None:
         given.console.print(f"{name}: no release is live. `tremplin run`, then `tremplin approve`.")
@@ -79,4 +83,13 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     if entries:
         given.console.print(
             f"  last: {entries[-1].kind} by {entries[-1].by}, as of {entries[-1].as_of:%Y-%m-%d}"
+        )
+    _refuse(differing)
+
+
+def _refuse(differing: list[str]) -> None:
+    if differing:
+        raise TremplinError(
+            f"What is live is not what the journal says: {'; '.join(differing)}. Somebody wrote into the table live: see who "
+            "can, and take it back (`tremplin rollout rollback`) or make it a decision."
         )

@@ -12,6 +12,7 @@ import typer
 
 from tremplin import journal
 from tremplin.commands.context import AsJson, AsOf, Key, context, print_json, styled
+from tremplin.commands.live_history import recorded_pilots, undecided
 from tremplin.errors import TremplinError
 
 _HASH = re.compile(r"_hash$|^run_id$|^approval$|^commit$|^signature$")
@@ -51,7 +52,8 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recompute every hash of the chain, verify every signature, compare with an anchor; exit 1 if one differs or is nobody's.
+    """Recompute every hash of the chain, verify every signature, compare with what is live and with an anchor; exit 1 if one
+    differs or is nobody's.
 
     Example: `tremplin journal verify --anchor 2026-06.json`
     """
@@ -70,7 +72,10 @@ def verify(
         )
     problems = journal.verify(given.store) + unsigned(entries, signers)
     unknown = not_enrolled(entries, signers)
-    content: dict[str, object] = {"entries": len(entries), "problems": problems, "not_enrolled": unknown}
+    differing = [said for pilot in recorded_pilots(given.store) for said in undecided(given.store, pilot)]
+    content: dict[str, object] = {
+        "entries": len(entries), "problems": problems, "not_enrolled": unknown, "undecided": differing,
+    }  # fmt: skip
     compared = "no anchor was given: a rewriting of the whole chain would not be found"
     if anchor is not None:
         release_key = release_line(given.settings.release_public_key)
@@ -80,8 +85,10 @@ def verify(
         compared = f"ok entry {known.number} is the one that {who} anchored"
     if as_json:
         print_json(content)
-    if problems:
-        raise TremplinError(f"The journal was tampered with: {'; '.join(problems)}.")
+    tampered = [f"The journal was tampered with: {'; '.join(problems)}."] if problems else []
+    live = [f"What is live is not what the journal says: {'; '.join(differing)}."] if differing else []
+    if tampered or live:
+        raise TremplinError("\n".join(tampered + live))
     if unknown:
         count = "1 signature is" if len(unknown) == 1 else f"{len(unknown)} signatures are"
         raise TremplinError(

@@ -59,7 +59,7 @@ def approve(
             f"The verdict is of the model {str(verdict['model_hash'])[:12]} of {verdict['pilot']}, not of {model_hash[:12]} of "
             f"{pilot.name}. Run the gate on the version that is to be approved."
         )
-    judged = datetime.fromisoformat(verdict["as_of"])
+    judged = datetime.fromisoformat(verdict["as_of"]).astimezone(UTC)
     if as_of < judged:
         raise TremplinError(
             f"Version {version} of {pilot.name} was judged on data as of {judged:%Y-%m-%d %H:%M} UTC: an approval as of "

@@ -6,11 +6,12 @@ WORKSPACE ?= $(if $(wildcard .tremplin/demo/pilots),demo,.)
 # The interpreter to make .venv with; empty: the first of python3.13, 3.12, 3.11 and python3 that fits.
 PYTHON ?=
 BIN := .venv/bin
-# Tests that train many models: beside `make test`, so that it stays short.
+# Tests that train many models, or make many pilots: beside `make test`, so that it stays short.
 GATES := tests/gates/test_whole.py $(wildcard tests/pipelines/test_gate_*.py) tests/pipelines/test_judging.py \
 	tests/monitoring/test_backtest.py tests/commands/test_waves.py tests/commands/test_reproduce.py tests/commands/test_new.py \
 	tests/commands/test_amounts.py tests/pipelines/test_availability.py tests/pipelines/test_remaking.py \
-	tests/monitoring/test_fairness.py tests/monitoring/test_amounts.py tests/pipeline/test_power_cut.py
+	tests/monitoring/test_fairness.py tests/monitoring/test_amounts.py tests/pipeline/test_power_cut.py \
+	tests/pilots/test_support.py $(wildcard tests/tremplin/test_scaffolding*.py)
 CODE := tremplin pipelines serving monitoring governance
 
 .DEFAULT_GOAL := help

@@ -108,3 +108,6 @@ def test_a_time_that_is_none_is_refused(cli: Cli, checkout: Path) -> None:
     answer = cli(checkout, "run", "--as-of", "yesterday")
     assert answer.code == 1
     assert "--as-of 'yesterday' is not a time. Write it as 2013-07-01" in answer.err
+    answer = cli(checkout, "replay", "--from", "2013-13-01", "--to", "2013-08-01")
+    assert answer.code == 1
+    assert "--from '2013-13-01' is not a time." in answer.err

@@ -44,6 +44,8 @@ def test_people_are_enrolled_and_shown_with_what_they_may(
         "--key", str(make_key(tmp_path / "guest")), "--until", "2020-01-01T00:00Z",
     )  # fmt: skip
     assert ended.code == 0
+    assert "It ended on 2020-01-01: it verifies what was signed before" in ended.out
+    assert "It ended" not in done.out
     found = json.loads(cli(town.root, *OF, "identity", "show", "--json").out)
     people.signers.write_text(before, "utf-8")  # the other tests' list as it was
     *_, ines, guest = found
@@ -64,20 +66,21 @@ def test_a_person_writes_an_incident_and_a_stranger_does_not(town: Town, cli: Cl
 
 
 def test_an_anchor_is_written_kept_and_compared(town: Town, cli: Cli, people: People, tmp_path: Path) -> None:
+    lesson = (*OF, "journal", "add", "--kind", "lesson", "--key", str(people.key("Ines Moreau")), "--text")
+    assert cli(town.root, *lesson, "a lesson").code == 0
     anchors = {"person": ("--key", str(people.key("Ines Moreau"))), "machine": ()}
     for name, key in anchors.items():
         assert cli(town.root, *OF, "journal", "anchor", str(tmp_path / name), *key).code == 0
-    text = ("--text", "a lesson", "--key", str(people.key("Ines Moreau")))
-    assert cli(town.root, *OF, "journal", "add", "--kind", "lesson", *text).code == 0
+    assert cli(town.root, *lesson, "another one").code == 0
     for name, who in (("person", contact("Ines Moreau")), ("machine", "the release key")):
         passed = cli(town.root, *OF, "journal", "verify", "--anchor", str(tmp_path / name))
         assert passed.code == 0, passed.err
-        assert f"ok entry 4 is the one that {who} anchored" in passed.out
+        assert f"ok entry 5 is the one that {who} anchored" in passed.out
     engine = open_store(load_settings(root=town.root))
     last = journal.entries(engine)[-1]
     with engine.begin() as connection:
-        connection.exec_driver_sql("delete from journal where number >= 4")
-    assert last.number == 5
+        connection.exec_driver_sql("delete from journal where number >= 5")
+    assert last.number == 6
     assert cli(town.root, *OF, "journal", "verify").code == 0
     found = cli(town.root, *OF, "journal", "verify", "--anchor", str(tmp_path / "person"))
     assert found.code == 1

@@ -362,6 +362,7 @@ def test_the_journal_is_shown_and_verified(released: Town, cli: Cli) -> None:
         "entries": 4,
         "problems": [],
         "not_enrolled": [],
+        "undecided": [],
     }
 
 

@@ -147,9 +147,9 @@ def test_an_answer_is_scored_again_and_a_changed_one_found(
 ) -> None:
     ask("POST", "/predict", json=rows[0])
     prediction = dict(logged(settings)[0]._mapping)
-    assert answered(prediction, champion).verified
+    assert answered(prediction, [], champion).verified
     for change_of in ({"score": prediction["score"] + 0.01}, {"decision": True}):
-        assert answered(prediction | change_of, champion).verified is False
+        assert answered(prediction | change_of, [], champion).verified is False
 
 
 def test_a_challenger_of_another_question_or_unit_is_refused(

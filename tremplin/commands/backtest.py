@@ -35,7 +35,7 @@ def backtest(
     from tremplin.commands.backtest_measure import measure
 
     given, begun = context(ctx), time.perf_counter()
-    start = given.moment(since or given.pilot.file.demo.first_training.isoformat())
+    start = given.moment(since or given.pilot.file.demo.first_training.isoformat(), "--since")
     past = read(given, start, begun)
     found = measure(past, start, histories=histories)
     found["seconds"] = round(time.perf_counter() - begun)

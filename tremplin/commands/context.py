@@ -74,8 +74,8 @@ class Context:
 
         return identify(key, self.settings.allowed_signers, datetime.now(UTC))
 
-    def moment(self, as_of: str | None) -> datetime:
-        """``--as-of`` as an aware time; a day means its midnight in the pilot's zone. Without it, now.
+    def moment(self, as_of: str | None, option: str = "--as-of") -> datetime:
+        """A time given by ``option``, with its zone; a day means its midnight in the pilot's. Without it, now.
 
         The command line is the only place that asks the clock.
         """
@@ -86,10 +86,10 @@ class Context:
             moment = datetime.fromisoformat(as_of)
         except ValueError:
             raise TremplinError(
-                f"--as-of {as_of!r} is not a time. Write it as 2013-07-01 or 2013-07-01T06:00."
+                f"{option} {as_of!r} is not a time. Write it as 2013-07-01 or 2013-07-01T06:00."
             ) from None
         if not 1900 <= moment.year < 2200:
-            raise TremplinError(f"--as-of {as_of!r} is not a time that data could be of (1900 to 2199).")
+            raise TremplinError(f"{option} {as_of!r} is not a time that data could be of (1900 to 2199).")
         return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
 
     def past(self, as_of: str | None) -> datetime:

@@ -30,11 +30,15 @@ def enrol(
     from governance.signatures import fingerprint
 
     given = context(ctx)
-    end = given.moment(until) if until else None
+    end = given.moment(until, "--until") if until else None
     signer = add(given.settings.allowed_signers, contact, key, end)
     given.console.print(
         f"{signer.contact}: {fingerprint(signer.key)} in {given.settings.allowed_signers}", soft_wrap=True
     )
+    if end and end <= datetime.now(UTC):
+        given.console.print(
+            f"It ended on {end:%Y-%m-%d}: it verifies what was signed before, and signs nothing."
+        )
 
 
 @app.command()

@@ -47,7 +47,7 @@ def replay(
     from pipelines.replaying import replay as send
 
     given = context(ctx)
-    known_by, first, last = given.moment(as_of), given.moment(start), given.moment(end)
+    known_by, first, last = given.moment(as_of), given.moment(start, "--from"), given.moment(end, "--to")
     if last <= first:
         raise TremplinError(f"--to {end} does not come after --from {start}.")
     rows = given.pilot.source.fetch(first, last)
@@ -67,6 +67,8 @@ def replay(
     given.console.print(
         f"{sent.sent:,} rows answered in {sent.seconds:.1f} s, {sent.skipped:,} had been; {known.new:,} new outcomes"
     )
+    if rows.empty:
+        given.console.print(f"the source of {given.pilot.name} has no row from {start} to {end}")
     if known.differing:
         given.console.print(
             f"{known.differing:,} outcomes differ from those that the store has of the same keys. These stay: months were "

@@ -90,9 +90,9 @@ def test_each_change_is_a_row_and_no_change_is_none(engine: Engine) -> None:
 
 @pytest.mark.parametrize("state", ["xx", "[]", "null", '{"champion": "a", "share": 7}'])
 def test_a_row_that_says_nothing_that_could_be_live_is_named(engine: Engine, state: str) -> None:
-    if (engine.dialect.name, state) == ("postgresql", "xx"):
-        pytest.skip("Postgres takes nothing but JSON")
     change(engine, "flights", Live(champion="a"), by="tremplin", reason="…")
+    if engine.dialect.name == "postgresql" and state == "xx":
+        state = '"xx"'  # it takes nothing but JSON
     with engine.begin() as connection:
         connection.execute(sa.text("update live set state = :state"), {"state": state})
     with pytest.raises(TremplinError, match="What is live of flights cannot be read: the newest row"):

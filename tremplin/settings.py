@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tremplin.errors import TremplinError
 
 WITHDRAWN = "withdrawn.txt"  # under home
+API_KEYS = "keys/api-keys.json"  # the same
 
 
 class Settings(BaseSettings):
@@ -45,6 +46,23 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     live_poll_seconds: float = Field(default=2.0, gt=0)
+    api_keys: Path = Field(default=Path(), description="hashes of the API keys that `tremplin key` makes")
+    oidc_issuer: str = Field(default="", description="address of who issues bearer tokens, as their `iss` has it")
+    oidc_audience: str = Field(default="", description="what their `aud` must name: this service")
+    oidc_roles_claim: str = Field(
+        default="roles", description="the claim that lists roles; a dot goes into an object"
+    )
+    rate_limit: str = Field(
+        default="",
+        description="rows an identity may ask for, such as 1200/minute, or none; default 60000/minute in production",
+    )
+    rate_limit_store: SecretStr = Field(
+        default=SecretStr(""), description="redis://… where several processes count together; default memory"
+    )
+    tls_certificate: Path = Field(
+        default=Path(), description="PEM file with the chain; with tls_key: serve HTTPS"
+    )
+    tls_key: Path = Path()
     commit: str = Field(
         default="", description="git commit of the code where there is no git, as in an image"
     )
@@ -63,6 +81,7 @@ class Settings(BaseSettings):
             ("release_public_key", "keys/release.pub"),
             ("allowed_signers", "keys/allowed_signers"),
             ("withdrawn", WITHDRAWN),
+            ("api_keys", API_KEYS),
         ):
             given: Path = getattr(self, name)
             setattr(self, name, (self.root / given).resolve() if given != Path() else self.home / default)

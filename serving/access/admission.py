@@ -1,0 +1,125 @@
+"""The door: who a request comes from, whether it may do this, and whether not too often."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from serving.access.counts import Counts
+from serving.access.credentials import address, credential
+from serving.access.key_watch import KeyWatch
+from serving.access.keys import PREFIX
+from serving.access.limits import RateLimits
+from serving.access.refusals import Refusal, missing_role, too_many
+from serving.access.roles import Caller, Role
+from serving.access.windows import Limit, SlidingWindow
+from serving.problems import Problem
+
+FAILURES = Limit(60, 60)  # of one address; beyond it no signature is verified for it
+EVERY_ROLE = frozenset(Role)
+
+
+class Access:
+    """Lets callers in by API key or token; in development, everybody as long as there is neither."""
+
+    def __init__(
+        self, keys: KeyWatch, *, limits: RateLimits | None, counts: Counts, development: bool
+    ) -> None:
+        self._keys, self._limits, self._counts = keys, limits, counts
+        self._development = development
+        self._failures = SlidingWindow(FAILURES)
+
+    @property
+    def open(self) -> bool:
+        """Whether everybody is let in."""
+        return self._development and self._keys.ring is None
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with what it lets in by; it goes on with what it knew. Empty: nothing."""
+        return self._keys.problem
+
+    def start(self) -> None:
+        """Follow the keys from now on."""
+        self._keys.start()
+
+    def stop(self) -> None:
+        """Follow them no more."""
+        self._keys.stop()
+
+    async def admit(self, scope: Scope, role: Role | None) -> Caller:
+        """Whom an HTTP request comes from, if it may do what needs ``role``; None: anything. Costs one row of its limit.
+
+        Raises:
+            Problem: 401 or 400, its credentials do not count; 403, the role is missing; 429, too often; 503, who issues
+                its token does not answer.
+        """
+        try:
+            caller = await self._caller(scope)
+        except Refusal as refusal:
+            raise self._refused(scope, refusal) from None
+        await self._take(caller, 1)
+        if role is not None and role not in caller.roles:
+            self._counts.add(caller.kind, "missing_role")
+            raise missing_role(caller, role)
+        self._counts.add(caller.kind, "admitted")
+        return caller
+
+    async def charge(self, caller: Caller, rows: int) -> None:
+        """Count the rows of a body against the caller's limit; ``admit`` has counted the first.
+
+        Raises:
+            Problem: 429; nothing was counted.
+        """
+        if rows > 1:
+            await self._take(caller, rows - 1)
+
+    async def _take(self, caller: Caller, cost: int) -> None:
+        if self._limits is not None:
+            try:
+                await self._limits.take(caller.counted, cost)
+            except Problem:
+                self._counts.add(caller.kind, "rate_limited")
+                raise
+
+    async def _caller(self, scope: Scope) -> Caller:
+        if self.open:  # whatever a client is set up to send elsewhere
+            return Caller("anonymous", "anonymous", EVERY_ROLE, f"address:{address(scope)}")
+        sent = credential(scope)
+        if sent is None:
+            detail = "Send an API key or a token: Authorization: Bearer KEY."
+            raise Refusal("anonymous", "no_credential", detail, error="")
+        if sent.startswith(PREFIX):
+            return self._by_key(sent)
+        raise Refusal("token", "unknown_token", "No such API key, and tokens are not taken here.")
+
+    def _by_key(self, sent: bytes) -> Caller:
+        ring = self._keys.ring
+        known = ring.find(sent) if ring else None
+        if known is None:
+            raise Refusal("key", "unknown_key", "No such API key, or it was revoked.")
+        if known.expires <= time.time():
+            raise Refusal("key", "expired_key", "The API key has expired.")
+        return known.caller
+
+    def _refused(self, scope: Scope, refusal: Refusal) -> Problem:
+        """The answer; whoever fails too often is told to wait."""
+        self._counts.add(refusal.kind, refusal.reason)
+        if refusal.status == 503:
+            return refusal.problem()
+        name = address(scope)
+        if wait := self._failures.take(name):
+            return too_many(FAILURES, wait, self._failures.remaining(name), "failures of an address")
+        return refusal.problem()
+
+
+def require(access: Access, role: Role | None) -> Callable[[Request], Awaitable[Caller]]:
+    """The same for an ordinary route: ``dependencies=[Depends(require(access, Role.AUDIT))]``, or a parameter where it needs the caller."""
+
+    async def admitted(request: Request) -> Caller:
+        return await access.admit(request.scope, role)
+
+    return admitted

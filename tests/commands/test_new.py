@@ -80,6 +80,10 @@ def with_sex(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(sex=table["colour"])
 
 
+def with_spellings(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(late=["Yes", "yes", " YES", "No", "no"] * 120)
+
+
 def with_nothing_else(table: pd.DataFrame) -> pd.DataFrame:
     return table[["order", "late"]].assign(
         placed=["2024-01-01", "2024-01-02"] * 300, hour=1, weekday=1, month=1
@@ -96,6 +100,12 @@ REFUSED: dict[str, tuple[Spoil, list[str], str]] = {
     "no such column": (lambda t: t, ["--target", "delay"], "has no column 'delay'. It has: order, placed"),
     "one value": (lambda t: t.assign(late="no"), ["--target", "late"], "one value, no: there is nothing to learn"),
     "three values": (lambda t: t, ["--target", "kind"], "has 3 values (sea"),
+    "one answer in three ways": (
+        with_spellings, ["--target", "late"], "in several ways, which differ only in capitals or in spaces"),
+    "one answer in two ways": (
+        lambda t: t.assign(late=["Yes", "yes"] * 300), ["--target", "late"], "'Yes' and 'yes'. To a reader"),
+    "switches in two ways": (
+        lambda t: t.assign(late=["True", "true", "False"] * 200), ["--target", "late"], "'True' and 'true'"),
     "above all": (lambda t: t, ["--target", "weight", "--above", "99"], "No value of weight is above 99"),
     "above of a text": (lambda t: t, ["--target", "kind", "--above", "1"], "--above is for a number"),
     "no time": (lambda t: t.drop(columns="placed"), ["--target", "late"], "no column of times"),

@@ -212,6 +212,42 @@ def test_a_column_that_says_when_the_answer_was_known_is_found(here: World) -> N
     assert check_rows(here.rows(), contract).breaches == []
 
 
+def after(hours: float, *, day_alone: bool = False) -> pd.Series:
+    moments = jobs()["placed"] + pd.Timedelta(hours=hours) + pd.to_timedelta(np.arange(ROWS) % 50, unit="min")
+    return moments.dt.normalize() if day_alone else moments
+
+
+OTHER_TIMES: dict[str, tuple[dict[str, pd.Series], str]] = {
+    "a closing of more values": ({"closed": after(30), "placed": jobs()["placed"].dt.normalize()}, "placed"),
+    "a closing that says the day alone": ({"closed": after(1, day_alone=True), "placed": jobs()["placed"]}, "placed"),
+    "a request before the order": ({"asked_for": after(-60)}, "asked_for"),
+    "an order that some closings overtake": (
+        {"closed": after(9).where(pd.Series(np.arange(ROWS) % 9 != 0), after(-9)), "placed": jobs()["placed"]}, "placed"),
+    "when the shop was opened": (
+        {"opened": pd.Series(pd.to_datetime(["1999-01-01", "2003-05-04"] * (ROWS // 2), utc=True))}, "placed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OTHER_TIMES)
+def test_of_several_times_the_earliest_is_taken_and_the_others_stay_a_question(
+    here: World, case: str
+) -> None:
+    columns, taken = OTHER_TIMES[case]
+    table = jobs().assign(**columns)
+    table = table[[*columns, *(name for name in table if name not in columns)]]
+    made = here.new(table, target="late")
+    other = next(name for name in {"placed", *columns} if name != taken)
+    assert here.pilot().contract.time == taken
+    assert any(f"`--time COLUMN` if it is another of {other}" in line for line in made.decided)
+    assert [str(place) for place in undecided(here.pilot()) if f"if {other} is meant" in str(place)]
+
+
+def test_a_time_that_was_asked_for_is_no_question(here: World) -> None:
+    here.new(jobs().assign(closed=after(30)), target="late", time="closed")
+    assert here.pilot().contract.time == "closed"
+    assert not [place for place in undecided(here.pilot()) if "--time" in str(place)]
+
+
 def test_where_the_file_lies_can_be_said_elsewhere(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     here.new(jobs(), target="late")
     moved = here.root.parent / "moved.csv"

@@ -61,6 +61,11 @@ def key_and_time(rows: pd.DataFrame, names: Layout, roles: Roles, table: Table) 
         words = f"Drawn within {roles.time} by the row's key: changeme, the file says the year alone"
     elif not table.column(roles.time).zoned:
         words += "; changeme: the file says no zone, and it was taken as UTC"
+    if roles.other_times:
+        words += (
+            f"; changeme: taken for the earliest, so that a row holds nothing of later; if {' or '.join(roles.other_times)} is "
+            "meant, make the pilot again with `tremplin new --time`"
+        )
     time = {
         "name": names.time, "logicalType": "timestamp", "description": words, "tags": ["time"], "required": True,
         "classification": "internal", "examples": [moment(rows[names.time].iloc[0])],

@@ -11,6 +11,7 @@ from tremplin.scaffolding.asked import Asked
 from tremplin.scaffolding.numerals import plain
 from tremplin.scaffolding.reading import Column, Table
 
+SHOWN = 3  # answers of a refusal
 YES = ("1", "1.0", "true", "yes", "y", "t", "oui", "ja", "si", "sí")
 
 
@@ -53,6 +54,11 @@ def question(table: Table, asked: Asked) -> Question:
     if asked.above is not None:
         return _above(column, values, asked.above)
     count = values.nunique()
+    if again := _written_otherwise(column, values):
+        raise TremplinError(
+            f"The target {column.original} writes one answer in several ways, which differ only in capitals or in spaces around "
+            f"them: {again}. To a reader of the file each is an answer of its own: write each answer in one way there."
+        )
     if count < 2:
         raise TremplinError(
             f"The target {column.original} has one value, {values.iloc[0]}: there is nothing to learn."
@@ -75,6 +81,16 @@ def present(table: Table, column: Column) -> pd.Series:
     if column.kind in ("integer", "number") and not pd.api.types.is_numeric_dtype(values.dtype):
         return plain(values, column.signs, table.reading.decimal).astype("float64")
     return values
+
+
+def _written_otherwise(column: Column, values: pd.Series) -> str | None:
+    """Spellings of the same answer, for people; None where each answer has one."""
+    if column.kind not in ("text", "boolean") or pd.api.types.is_bool_dtype(values.dtype):
+        return None
+    written = pd.Series(values.astype("str").unique())
+    same = [spellings for _, spellings in written.groupby(written.str.strip().str.casefold())]
+    several = [" and ".join(map(repr, spellings)) for spellings in same if len(spellings) > 1]
+    return "; ".join(several[:SHOWN]) + (", ..." if len(several) > SHOWN else "") or None
 
 
 def _above(column: Column, values: pd.Series, above: float) -> Question:

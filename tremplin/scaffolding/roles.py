@@ -8,13 +8,14 @@ import pandas as pd
 
 from tremplin.column import STORED
 from tremplin.errors import TremplinError
-from tremplin.scaffolding.answers import Known, known
+from tremplin.scaffolding.answers import Known, known, times
 from tremplin.scaffolding.asked import Asked
 from tremplin.scaffolding.numerals import SPACES
 from tremplin.scaffolding.question import Question, present, question
 from tremplin.scaffolding.reading import NAMELESS, Column, Table
 
 YEARS = (1900, 2100)
+FEW_DAYS = 0.5  # of the days that the richest time has: one of fewer tells of a thing (opened, founded), not of the row
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Roles:
     question: Question
     time: str
     year_only: bool  # the time column holds years: rows are spread over them
+    other_times: tuple[
+        str, ...
+    ]  # that could be meant, as the file calls them; none where a person named the time
     key: tuple[str, ...]  # none: the row's place in the file
     site: str | None
     subject: str | None
@@ -38,7 +42,7 @@ def choose(table: Table, asked: Asked) -> Roles:
         TremplinError: it cannot be decided, or what was asked for cannot be; it says what to do.
     """
     asks = question(table, asked)
-    time, year_only, why_time = _time(table, asked)
+    time, year_only, why_time, other_times = _time(table, asked)
     if time == asks.column:
         raise TremplinError(f"{time} cannot be both the target and the time. Name another with --time.")
     key, why_key = _key(table, asked, asks, time)
@@ -69,7 +73,7 @@ def choose(table: Table, asked: Asked) -> Roles:
             if c.ambiguous
         ),
     )
-    return Roles(asks, time, year_only, key, site, subject, since, said)
+    return Roles(asks, time, year_only, other_times, key, site, subject, since, said)
 
 
 def _or_above(table: Table, question: Question) -> str:
@@ -80,25 +84,33 @@ def _or_above(table: Table, question: Question) -> str:
     return f" (`--above {values.quantile(0.75):g}` asks instead whether it is in its highest quarter)"
 
 
-def _time(table: Table, asked: Asked) -> tuple[str, bool, str]:
+def _time(table: Table, asked: Asked) -> tuple[str, bool, str, tuple[str, ...]]:
+    """The column, whether it says only the year, why it was taken, and which others could be meant."""
     if asked.time is not None:
         column = table.named(asked.time)
         if column.kind == "time":
-            return column.name, False, f"time {column.name}: as asked"
+            return column.name, False, f"time {column.name}: as asked", ()
         if _years(table, column):
-            return column.name, True, f"time: spread by key over the year that {column.name} says, as asked"
+            return (
+                column.name,
+                True,
+                f"time: spread by key over the year that {column.name} says, as asked",
+                (),
+            )
         raise TremplinError(
             f"--time {column.original}: its values are no times of one form, such as {_some(table, column)}. Write them as "
             "2013-07-01 or 2013-07-01T06:00:00Z."
         )
-    times = [c for c in table.columns if c.kind == "time" and c.name not in table.suspected]
-    whole = [c for c in times if table.raw[c.name].notna().all()] or times
-    if whole:
-        best = max(whole, key=lambda c: table.raw[c.name].nunique())
-        why = (
-            "the only time" if len(times) == 1 else "of the times that no row lacks, the one with most values"
-        )
-        return best.name, False, f"time {best.name}: {why}"
+    answer = table.named(asked.label_time).name if asked.label_time else None
+    taken = {answer, *table.suspected}
+    found = [c for c in table.columns if c.kind == "time" and c.name not in taken]
+    if found:
+        first = _earliest(table, [c for c in found if table.raw[c.name].notna().all()] or found)
+        others = tuple(c.original for c in found if c is not first)
+        why = "the only time"
+        if others:
+            why = f"on the whole the earliest, so known first; `--time COLUMN` if it is another of {', '.join(others)}"
+        return first.name, False, f"time {first.name}: {why}", others
     years = [c.original for c in table.columns if _years(table, c) and "year" in c.name]
     hint = (
         f" `{years[0]}` says only the year: `--time {years[0]}` spreads its rows over the year by their key, and then nothing "
@@ -111,6 +123,20 @@ def _time(table: Table, asked: Asked) -> tuple[str, bool, str]:
         f"{table.reading.path.name} has no column of times, and everything here is cut by time: training, evaluation, each "
         f"month. Bring a column of dates, and name it with `--time COLUMN` if it is not found.{hint}{doubts}"
     )
+
+
+def _earliest(table: Table, found: list[Column]) -> Column:
+    """Of the times that tell of the row, the one that lies before the others in most rows; of several, the file's first.
+
+    Where one says the day alone, days are compared: midnight is before whatever came first that day.
+    """
+    moments = pd.DataFrame({column.name: times(table, column) for column in found})
+    days = moments.apply(lambda of: of.dt.normalize())
+    different = days.nunique()
+    own = different.index[different >= FEW_DAYS * different.max()]
+    compared = days if any(moments[name].equals(days[name]) for name in own) else moments
+    first = compared[own].rank(axis="columns").mean().idxmin()
+    return next(column for column in found if column.name == first)
 
 
 def _years(table: Table, column: Column) -> bool:

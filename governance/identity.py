@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from governance.keys import open_key, public_line
 from governance.signatures import KIND, NAMESPACE, fingerprint, signing_key
+from tremplin.draft import draft_of
 from tremplin.errors import TremplinError
 from tremplin.journal import Entry, Signatory
 
@@ -192,6 +194,60 @@ def enrol(path: Path, contact: str, key: Path, until: datetime | None = None) ->
         if signer not in read_signers(path):
             raise TremplinError(f"{path} took the line of {contact} and does not hold it. Is it a file?")
     return signer
+
+
+def end_enrolment(path: Path, contact: str, key: str | None, at: datetime) -> list[Signer]:
+    """End a person's lines at ``at``, which has whole seconds; those that changed. None is removed: it shows who signed before.
+
+    Args:
+        key: fingerprint, ``SHA256:…``; None: every key of theirs.
+
+    Raises:
+        TremplinError: the list does not name them, or not that key as theirs; it cannot be read or written.
+    """
+    own = [signer for signer in read_signers(path) if signer.contact == contact and signer.signs_here]
+    if not own:
+        known = ", ".join(sorted({signer.contact for signer in read_signers(path)})) or "nobody"
+        raise TremplinError(f"{contact} is not enrolled in {path}. It names {known}.")
+    meant = [signer for signer in own if key in (None, fingerprint(signer.key))]
+    if not meant:
+        known = ", ".join(sorted({fingerprint(signer.key) for signer in own}))
+        raise TremplinError(f"{key} is no key of {contact} in {path}. Theirs: {known}.")
+    ending = [signer for signer in meant if signer.valid_before is None or signer.valid_before > at]
+    if ending:
+        try:
+            _rewrite(path, {signer.line: signer for signer in ending}, at)
+        except OSError as error:
+            raise _no_list(path, error) from None
+    return ending
+
+
+def _rewrite(path: Path, ending: dict[int, Signer], at: datetime) -> None:
+    """The list, whole or not at all, with an end in the lines of those numbers."""
+    kept = path.resolve()  # where a link leads
+    lines = kept.read_text("utf-8").split("\n")
+    draft = draft_of(kept)
+    draft.write_text(
+        "\n".join(
+            new
+            for number, text in enumerate(lines, 1)
+            for new in (_ended(text, ending[number], at) if number in ending else [text])
+        ),
+        "utf-8",
+    )
+    shutil.copymode(kept, draft)
+    draft.replace(kept)
+
+
+def _ended(text: str, signer: Signer, at: datetime) -> list[str]:
+    """A line with its end, for everybody on it: a shared key is nobody's. What never began leaves no line."""
+    if signer.valid_after and signer.valid_after >= at:
+        return []
+    line = LINE.match(text.strip())
+    assert line is not None, "it was read as a line"
+    options = [found[0] for found in OPTION.finditer(line["options"] or "")]
+    kept = [option for option in options if not option.lower().startswith("valid-before")]
+    return [f"{line['contacts']} {','.join([*kept, _ending(at)])} {text.strip()[line.start('kind') :]}"]
 
 
 def _refuse_longer(known: list[Signer], before: datetime | None, path: Path) -> None:

@@ -39,19 +39,21 @@ def test_people_are_enrolled_and_shown_with_what_they_may(
             "--until", "2150-01-01",
         )  # fmt: skip
         assert done.code == 0, done.err
-    ended = cli(
-        town.root, *OF, "identity", "enrol", "--contact", "guest@town.example",
-        "--key", str(make_key(tmp_path / "guest")), "--until", "2020-01-01T00:00Z",
-    )  # fmt: skip
-    assert ended.code == 0
-    assert "It ended on 2020-01-01: it verifies what was signed before" in ended.out
-    assert "It ended" not in done.out
+    guest_key = str(make_key(tmp_path / "guest"))
+    guest_enrol = (*OF, "identity", "enrol", "--contact", "guest@town.example", "--key", guest_key)
+    ended = cli(town.root, *guest_enrol, "--until", "2020-01-01T00:00Z")
+    assert (ended.code, "--until 2020-01-01T00:00Z has passed" in ended.err) == (1, True)
+    assert cli(town.root, *guest_enrol).code == 0
+    gone = cli(town.root, *OF, "identity", "remove", "--contact", "guest@town.example")
+    assert (gone.code, " ended on 20" in gone.out) == (0, True)
+    again = cli(town.root, *OF, "identity", "remove", "--contact", "guest@town.example")
+    assert (again.code, "nothing to end" in again.out) == (0, True)
     found = json.loads(cli(town.root, *OF, "identity", "show", "--json").out)
     people.signers.write_text(before, "utf-8")  # the other tests' list as it was
     *_, ines, guest = found
     assert (ines["name"], ines["may"], ines["counts"]) == ("Ines Moreau", "approve, halt", "yes")
     assert (guest["name"], guest["may"]) == ("-", "-")
-    assert "ended on 2020-01-01" in guest["counts"]
+    assert " ended on " in guest["counts"]
     assert "SHA256:" in cli(town.root, *OF, "identity", "show").out
 
 
@@ -63,6 +65,33 @@ def test_a_person_writes_an_incident_and_a_stranger_does_not(town: Town, cli: Cl
     assert (done.code, done.out.strip()) == (0, "entry 5: incident by Noor Haddad")
     assert "went dark" in cli(town.root, *OF, "journal", "show", "--kind", "incident").out
     assert "ok 5 entries" in cli(town.root, *OF, "journal", "verify").out
+
+
+def test_who_is_removed_signs_nothing_and_what_they_signed_stays_theirs(
+    town: Town, cli: Cli, people: People
+) -> None:
+    before = people.signers.read_text("utf-8")
+    words = (*OF, "journal", "add", "--kind", "lesson", "--key", str(people.key("Ines Moreau")), "--text")
+    mine = ("--contact", contact("Ines Moreau"), "--fingerprint")
+    shown = json.loads(cli(town.root, *OF, "identity", "show", "--json").out)
+    key = next(row["key"] for row in shown if row["contact"] == contact("Ines Moreau"))
+    try:
+        assert cli(town.root, *words, "before").code == 0
+        wrong = cli(town.root, *OF, "identity", "remove", *mine, "SHA256:other")
+        assert (wrong.code, f"Theirs: {key}" in wrong.err) == (1, True)
+        nobody = cli(town.root, *OF, "identity", "remove", "--contact", "no@town.example")
+        assert (nobody.code, "no@town.example is not enrolled" in nobody.err) == (1, True)
+        assert people.signers.read_text("utf-8") == before
+        assert cli(town.root, *OF, "identity", "remove", *mine, key).code == 0
+        refused = cli(town.root, *words, "after")
+        assert (refused.code, "The enrolment of the key" in refused.err) == (1, True)
+        verified = cli(town.root, *OF, "journal", "verify")
+        assert (verified.code, verified.err) == (0, "")
+        other = cli(town.root, *OF, "journal", "add", "--kind", "lesson", "--text", "another's",
+                    "--key", str(people.key("Camille Laurent")))  # fmt: skip
+        assert other.code == 0, other.err
+    finally:
+        people.signers.write_text(before, "utf-8")
 
 
 def test_an_anchor_is_written_kept_and_compared(town: Town, cli: Cli, people: People, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from governance.authorship import authors_since
-from governance.identity import enrol, holder, identify, read_signers
+from governance.identity import NotEnrolled, end_enrolment, enrol, holder, identify, read_signers
 from governance.keys import make_key, open_key
 from governance.signatures import NAMESPACE, fingerprint, signing_key
 from tremplin.errors import TremplinError
@@ -200,6 +200,48 @@ def test_enrolling_until_a_day_is_understood_by_both(ada: Path, signers: Path) -
         assert verified_by_openssh(signers, open_key(ada).sign(MESSAGE))
     with pytest.raises(TremplinError, match="The enrolment of the key"):
         identify(ada, signers, datetime.now(UTC) + timedelta(days=2))
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("{ada} {key} her laptop", ['{ada} valid-before="20260601120000Z" {key} her laptop']),
+        ('{ada} valid-before="20270101Z",namespaces="git,tremplin" {key}',
+         ['{ada} namespaces="git,tremplin",valid-before="20260601120000Z" {key}']),
+        ('{ada} VALID-AFTER="20260101Z",valid-before="20260501Z" {key}', None),  # it had ended
+        ('{ada} namespaces="git" {key}', None),
+        ('{ada} valid-after="20260701Z" {key}', []),  # it never began, and OpenSSH takes no end before its beginning
+        ('{ada},bo@town.example namespaces="tremplin" {key}',
+         ['{ada},bo@town.example namespaces="tremplin",valid-before="20260601120000Z" {key}']),
+    ],
+)  # fmt: skip
+def test_an_enrolment_is_ended_in_its_line_and_in_no_other(
+    ada: Path, signers: Path, line: str, left: list[str] | None
+) -> None:
+    key = open_key(ada).public
+    others = [
+        "# kept by IT",
+        f"ines@town.example {open_key(make_key(ada.with_name('ines')).with_suffix('')).public}",
+    ]
+    filled = [text.format(ada=ADA, key=key) for text in ([line] if left is None else left)]
+    last = f'{ADA} namespaces="tremplin",valid-before="20260101Z" {key}'  # a line that had ended
+    signers.write_text("\n".join([*others, line.format(ada=ADA, key=key), last, ""]))
+    signers.chmod(0o640)
+    ended = end_enrolment(signers, ADA, None, NOW)
+    assert signers.read_text() == "\n".join([*others, *filled, last, ""])
+    assert bool(ended) == (left is not None)
+    assert signers.stat().st_mode & 0o777 == 0o640
+    assert end_enrolment(signers, ADA, fingerprint(key), NOW) == []
+    with pytest.raises(NotEnrolled):
+        identify(ada, signers, NOW)
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="OpenSSH is not installed here")
+def test_openssh_knows_an_enrolment_that_was_ended(ada: Path, signers: Path) -> None:
+    signature = open_key(ada).sign(MESSAGE)
+    assert verified_by_openssh(signers, signature)
+    end_enrolment(signers, ADA, None, datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1))
+    assert not verified_by_openssh(signers, signature)
 
 
 @pytest.mark.parametrize("end", ["", " # her laptop", "\n", "\n# kept by IT", " her laptop\r\n", "\n\n"])

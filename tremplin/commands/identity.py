@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import Annotated
 
 import typer
 
 from tremplin.commands.context import AsJson, context, print_json
+from tremplin.errors import TremplinError
 
 app = typer.Typer(help="Whose key is whose: the list of those who can sign.", no_args_is_help=True)
 
@@ -31,13 +33,46 @@ def enrol(
 
     given = context(ctx)
     end = given.moment(until, "--until") if until else None
+    if end and end <= datetime.now(UTC):
+        raise TremplinError(
+            f"--until {until} has passed: such an enrolment would sign nothing. Name an end to come, or leave it out; "
+            "`tremplin identity remove` ends an enrolment now."
+        )
     signer = add(given.settings.allowed_signers, contact, key, end)
     given.console.print(
         f"{signer.contact}: {fingerprint(signer.key)} in {given.settings.allowed_signers}", soft_wrap=True
     )
-    if end and end <= datetime.now(UTC):
+
+
+@app.command()
+def remove(
+    ctx: typer.Context,
+    contact: Annotated[str, typer.Option(help="E-mail address of the person, as the list has it.")],
+    fingerprint: Annotated[
+        str | None,
+        typer.Option(help="Of the key, as `identity show` prints it. Default: every key of theirs."),
+    ] = None,
+) -> None:
+    """End a person's enrolment now. What they signed before stays theirs: the line stays in the list, with its end.
+
+    Example: `tremplin identity remove --contact ada.berg@town.example`
+    """
+    from governance.identity import end_enrolment
+    from governance.signatures import fingerprint as named
+
+    given = context(ctx)
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(
+        seconds=1
+    )  # the list's times have whole seconds
+    ended = end_enrolment(given.settings.allowed_signers, contact, fingerprint, end)
+    sleep(max((end - datetime.now(UTC)).total_seconds(), 0))  # once this is answered, the key signs nothing
+    for signer in ended:
         given.console.print(
-            f"It ended on {end:%Y-%m-%d}: it verifies what was signed before, and signs nothing."
+            f"{contact}: {named(signer.key)} ended on {end:%Y-%m-%d %H:%M:%S} UTC", soft_wrap=True
+        )
+    if not ended:
+        given.console.print(
+            f"nothing to end: every such enrolment of {contact} had ended before", soft_wrap=True
         )
 
 

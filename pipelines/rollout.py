@@ -179,7 +179,7 @@ def promote(
         raise TremplinError(
             f"{release_id} cannot become champion of {pilot.name}: it has {share} of the users, not all."
         )
-    new = Live(champion=release_id, previous=state.champion)
+    new = Live(champion=release_id, previous=state.champion, stopped=state.stopped)
     reason = f"every wave was passed; {state.champion} stays at hand"
     return take(
         engine, pilot, "promotion", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
@@ -207,13 +207,13 @@ def rollback(
     known = _live(engine, pilot)
     state = known[1]
     if release_id == state.challenger:
-        new = Live(champion=state.champion, previous=state.previous)
+        new = Live(champion=state.champion, previous=state.previous, stopped=state.stopped)
     elif release_id == state.champion:
         if state.previous is None:
             raise TremplinError(
                 f"{release_id} is the only release of {pilot.name} there was: stop the server, or release another."
             )
-        new = Live(champion=state.previous)
+        new = Live(champion=state.previous, stopped=state.stopped)
     else:
         taken = journal.entries(engine, pilot=pilot.name, kind="rollback")
         if not any(entry.facts["release"] == release_id for entry in taken):

@@ -20,7 +20,7 @@ from tremplin.journal import Entry, Signatory
 from tremplin.live import Live, change, current
 from tremplin.pilot import Pilot
 
-STEPS = ("go-live", "rollout", "wave", "halt", "resumption", "promotion", "rollback")  # kinds of entries
+STEPS = ("go-live", "rollout", "wave", "halt", "resumption", "promotion", "rollback", "stop", "restart")  # kinds of entries
 ANY_STEP = "step"  # in the identity of all of them: a row is followed by one step, of whichever kind
 ATTEMPTS = 20
 

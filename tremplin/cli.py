@@ -25,6 +25,7 @@ from tremplin.commands import (
     reproducing,
     rollout,
     serving,
+    stopping,
     ui,
 )  # fmt: skip
 from tremplin.commands.context import Context, workspace_root
@@ -84,6 +85,8 @@ for command in (
     serving.serve,
     serving.replay,
     loop.monitor,
+    stopping.stop,
+    stopping.restart,
     audit.trace,
     audit.status,
     reproducing.reproduce,

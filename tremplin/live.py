@@ -27,6 +27,9 @@ class Live(Strict):
     share: float = Field(default=0.0, ge=0, le=1, description="part of the subjects the challenger answers")
     rollout_key: str = Field(default="", description="keys the draw of cohorts; one a rollout")
     halted: bool = Field(default=False, description="a person stopped the rollout; no wave opens by itself")
+    stopped: str | None = Field(
+        default=None, description="why a person stopped the model: the fallback rule answers; none while it runs"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

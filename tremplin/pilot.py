@@ -63,7 +63,11 @@ def load_pilot(name: str, root: Path) -> Pilot:
         faults += error.faults
     if file and contract:
         faults += _contradictions(file, contract, folder)
-        said = [*_another_task(file, contract), *_cannot_be_judged(file, contract)]
+        said = [
+            *_another_task(file, contract),
+            *_cannot_be_judged(file, contract),
+            *_cannot_be_answered(file, contract),
+        ]
         faults += [Fault(folder / "pilot.yaml", None, sentence) for sentence in said]
     if faults or file is None or contract is None:
         raise ConfigurationError(faults)
@@ -160,6 +164,28 @@ def _cannot_be_judged(file: PilotFile, contract: Contract) -> list[str]:
             faults.append(f"`gate.coverage.segments` names {name}, a timestamp, which has no groups")
         elif column.logicalType in ("number", "integer") and column.bands is None:
             faults.append(f"`gate.coverage.segments` names {name}, a number without `bands` in the contract")
+    return faults
+
+
+def _cannot_be_answered(file: PilotFile, contract: Contract) -> list[str]:
+    """What the section `service` asks for and the target does not allow."""
+    faults, answer, band = [], file.service.fallback.answer, file.service.review_band
+    if contract.task is Task.REGRESSION:
+        low, high = contract.scale.low, contract.scale.high
+        if answer is not None and (isinstance(answer, bool) or not low <= answer <= high):
+            faults.append(
+                f"`service.fallback.answer` is {answer}, and {contract.target} is an amount from {low:g} to {high:g}: "
+                "write one, or null where a person decides"
+            )
+    else:
+        low, high = 0.0, 1.0
+        if answer is not None and not isinstance(answer, bool):
+            faults.append(
+                f"`service.fallback.answer` is {answer:g}, and {contract.target} is yes or no: write true, false, "
+                "or null where a person decides"
+            )
+    if band is not None and not (low <= band[0] and band[1] <= high):
+        faults.append(f"`service.review_band` is {list(band)}, and a score lies within {low:g} and {high:g}")
     return faults
 
 

@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, ValidationInfo, field_validator
 
 from tremplin.charter import AnyCharter, FairnessMeasure, Text
+from tremplin.service import Service
 from tremplin.strict import Strict
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -204,3 +205,4 @@ class PilotFile(Strict):
     monitoring: Monitoring
     retraining: Retraining
     demo: Demo
+    service: Service = Field(default_factory=Service)

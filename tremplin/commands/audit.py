@@ -76,6 +76,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         if state.challenger:
             way = "is halted" if state.halted else f"answers {state.share:.0%} of the subjects"
             given.console.print(f"  challenger {state.challenger} {way}")
+        if state.stopped is not None:
+            given.console.print("  stopped: the fallback rule answers.", state.stopped)
         if state.previous:
             given.console.print(f"  previous {state.previous}")
     answered = f"{counts['predictions']:,} predictions, {counts['outcomes']:,} outcomes"

@@ -81,4 +81,5 @@ def _told(state: live.Live | str | None) -> str:
     if not isinstance(state, live.Live):
         return state or "nothing"
     challenger = f", challenger {state.challenger} for {state.share:.0%}" if state.challenger else ""
-    return f"champion {state.champion}{challenger}{', halted' if state.halted else ''}"
+    halted, stopped = ", halted" if state.halted else "", ", stopped" if state.stopped is not None else ""
+    return f"champion {state.champion}{challenger}{halted}{stopped}"

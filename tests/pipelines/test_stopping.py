@@ -71,7 +71,7 @@ def test_no_other_step_lets_it_answer_again(engine: Engine, pilot: Pilot, half_w
     else:
         rollout.open_wave(engine, pilot, "new", 3, **MACHINE)
     assert now(engine).stopped == PERSON["reason"]
-    assert kinds(engine)[-1] in (step.split()[0], "wave", "promotion")
+    assert kinds(engine)[-1] in (step.split(maxsplit=1)[0], "wave", "promotion")
 
 
 def test_where_nothing_is_live_there_is_nothing_to_stop(engine: Engine, pilot: Pilot) -> None:

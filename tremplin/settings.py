@@ -46,6 +46,13 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     live_poll_seconds: float = Field(default=2.0, gt=0)
+    spool: Path = Field(
+        default=Path(), description="what was answered, on its way to the database: a local disk"
+    )
+    spool_fsync: Literal["group", "interval", "never"] = "group"  # docs/adr/0013-spool.md: what each promises
+    spool_max_mb: int = Field(
+        default=2048, ge=8, description="MiB that the spools of one pilot may take together"
+    )
     api_keys: Path = Field(default=Path(), description="hashes of the API keys that `tremplin key` makes")
     oidc_issuer: str = Field(default="", description="address of who issues bearer tokens, as their `iss` has it")
     oidc_audience: str = Field(default="", description="what their `aud` must name: this service")
@@ -81,6 +88,7 @@ class Settings(BaseSettings):
             ("release_public_key", "keys/release.pub"),
             ("allowed_signers", "keys/allowed_signers"),
             ("withdrawn", WITHDRAWN),
+            ("spool", "spool"),
             ("api_keys", API_KEYS),
         ):
             given: Path = getattr(self, name)

@@ -1,0 +1,171 @@
+"""Moves what is in the spool to the database, exactly once by prediction id, and takes over what dead workers left."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import threading
+import time
+
+from pydantic_core import to_json
+from sqlalchemy.engine import Engine
+
+from serving.spool.backlog import Backlog, Batch
+from serving.spool.folder import SET_ASIDE, Folder
+from serving.spool.frames import Damage
+from serving.spool.rows import Row, load, rows_of
+from serving.spool.spool import Spool
+from tremplin.settings import Settings
+from tremplin.store import open_store
+
+PAUSE = 0.2  # seconds between looks, so that rows gather to a transaction
+LONGEST_PAUSE = 5.0  # seconds, while the database is in trouble
+ADOPTION_SECONDS = 5.0  # between looks for what dead workers left
+
+log = logging.getLogger("serving")
+
+
+class Drain:
+    """A thread. It goes on for ever, whatever the database does.
+
+    Attributes:
+        drained: rows that it put into the database.
+        set_aside: rows, or whole payloads, that the database will never take.
+        damaged: stretches of bytes with a wrong checksum.
+        problem: why nothing reaches the database now, or None.
+    """
+
+    def __init__(self, spool: Spool, settings: Settings) -> None:
+        self.spool, self.settings = spool, settings
+        self.drained = self.set_aside = self.damaged = 0
+        self.problem: str | None = None
+        self._engine: Engine | None = None
+        self._adopted: list[Backlog] = []
+        self._adopt_at = 0.0
+        self._asked = self._done = 0  # flushes
+        self._stopping = False
+        self._wake = threading.Event()
+        self._moved = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def flush(self, timeout: float) -> bool:
+        """Whether, within ``timeout`` seconds, all that was appended before is in the database, and what the dead left."""
+        target = self.spool.end.sequence
+        with self._moved:
+            self._asked += 1
+            asked = self._asked
+            self._wake.set()
+            return self._moved.wait_for(lambda: self._done >= asked and self._next >= target, timeout)
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Move what can be moved within ``timeout`` seconds, and end. What is left waits on disk for the next drain."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout)
+
+    @property
+    def _next(self) -> int:
+        return self.spool.backlog.sequence if self.spool.backlog else 0
+
+    def _run(self) -> None:
+        pause, since = PAUSE, 0.0
+        while True:
+            asked, stopping = self._asked, self._stopping
+            if asked != self._done or time.monotonic() > self._adopt_at:
+                self._adopt()
+            try:
+                full = self._round()
+            except Exception as error:  # noqa: BLE001  (whatever a driver raises, the thread outlives it)
+                if self.problem is None:
+                    since = time.monotonic()
+                    log.warning("Predictions wait in the spool, none is lost: %s.", _kind(error))
+                self.problem = f"Predictions wait in the spool: {_kind(error)}."
+                full, pause = False, min(pause * 2, LONGEST_PAUSE)
+            else:
+                if self.problem:
+                    log.warning(
+                        "Predictions reach the database again, after %.0f s.", time.monotonic() - since
+                    )
+                self.problem, pause = None, PAUSE
+                with self._moved:
+                    if not self._adopted:
+                        self._done = asked
+                    self._moved.notify_all()
+            if stopping and not full:
+                break
+            if not full and not self._stopping:
+                self._wake.wait(pause)
+                self._wake.clear()
+        for backlog in self._adopted:
+            backlog.folder.release()
+        if self._engine:
+            self._engine.dispose()
+
+    def _round(self) -> bool:
+        """One batch of each folder; whether there is more to move at once."""
+        own = self._move(self.spool.backlog) if self.spool.backlog else None
+        for backlog in tuple(self._adopted):
+            if self._move(backlog) is None:
+                self._adopted.remove(backlog)
+                backlog.folder.remove()
+        return bool(self._adopted) or (own is not None and own.more)
+
+    def _adopt(self) -> None:
+        """Take the folders of the same pilot whose owners are dead."""
+        self._adopt_at = time.monotonic() + ADOPTION_SECONDS
+        with contextlib.suppress(OSError):  # no folder yet, or not ours to read: looked at again
+            for path in sorted(self.spool.root.iterdir()):
+                if path.name != SET_ASIDE and (folder := Folder.take(path)):
+                    self._adopted.append(Backlog.of_dead(folder))
+
+    def _move(self, backlog: Backlog) -> Batch | None:
+        """Move one batch: into the database, then aside what cannot be there, then the mark. A crash between only repeats."""
+        batch = backlog.read()
+        if batch is None:
+            return None
+        rows: list[Row] = []
+        aside: list[tuple[bytes, str, str]] = []  # content, kind, what the log says
+        for item in batch.items:
+            if isinstance(item, Damage):
+                aside.append((item.content, "damaged", f"{len(item.content)} damaged bytes"))
+                continue
+            try:
+                rows += rows_of(item.payload)
+            except ValueError:
+                aside.append((item.payload, "payload", f"frame {item.header.sequence}, which holds no rows,"))
+        if self._engine is None:
+            self._engine = open_store(self.settings)
+        new, refused = load(self._engine, rows)
+        for row, error in refused:
+            content = to_json({"reason": str(error), "row": row})
+            aside.append((content, "row", f"prediction {row['prediction_id']}, refused by the database,"))
+        for content, kind, _ in aside:
+            self._set_aside(content, kind)
+        backlog.passed(batch)
+        self.drained += new
+        for _, kind, what in aside:
+            self.damaged += kind == "damaged"
+            self.set_aside += kind != "damaged"
+            log.error(
+                "Set aside of the spool %s: %s see %s.",
+                backlog.folder.path,
+                what,
+                self.spool.root / SET_ASIDE,
+            )
+        return batch
+
+    def _set_aside(self, content: bytes, kind: str) -> None:
+        """Keep bytes for a person to look at; named by what they hold, so that they are there once."""
+        folder = self.spool.root / SET_ASIDE
+        folder.mkdir(exist_ok=True, mode=0o700)
+        (folder / f"{hashlib.sha256(content).hexdigest()[:32]}.{kind}").write_bytes(content)
+
+
+def _kind(error: BaseException) -> str:
+    """What kind of error, without the values that it quotes."""
+    return type(error.__cause__ or error).__name__

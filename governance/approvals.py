@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
-from governance.rights import able_to, allowed, known_commit
+from governance.rights import able_to, allowed, approval_days, known_commit
 from tremplin import journal
 from tremplin.canonical import digest
 from tremplin.charter import Person
@@ -33,7 +33,8 @@ def approve(
     charter_commit: str | None = None,
     stand_in: bool = False,
 ) -> Entry:
-    """Write a person's signed approval of exactly these hashes in the journal. It holds for ``gate.approval_days``.
+    """Write a person's signed approval of exactly these hashes in the journal. It holds for ``gate.approval_days``, and is
+    given within as many days of the time of the data that was judged: what was known then may not hold any more.
 
     The same approval again, while the first one holds, is that one; after it expired it is a new one.
 
@@ -48,9 +49,11 @@ def approve(
     Raises:
         TremplinError: the person is not in the charter, may not approve or is an author (four eyes), here or as it was
             committed; the gate blocked the model, or it did not come out the same when it was last made again; a hash is of
-            something else; ``as_of`` is before the verdict's.
+            something else; ``as_of`` is before the verdict's, or too long after it.
     """
-    person = allowed(pilot, by.contact, "approve", None if stand_in else charter_commit or commit)
+    charter = None if stand_in else charter_commit or commit
+    person = allowed(pilot, by.contact, "approve", charter)
+    days = approval_days(pilot, charter)
     _refuse_authors(person, authors, pilot)
     if digest(verdict) != verdict_hash:
         raise TremplinError("The verdict is not the one of its hash: it was changed. Run the gate again.")
@@ -84,8 +87,14 @@ def approve(
         e for e in known if all({**e.facts, "by": e.by}.get(name) == said for name, said in given.items())
     ]
     before = sum(expired(entry, as_of) for entry in same)
+    if before == len(same) and as_of >= judged + timedelta(days=days):
+        raise TremplinError(
+            f"Version {version} of {pilot.name} was judged on data as of {judged:%Y-%m-%d %H:%M} UTC, and a verdict is approved "
+            f"within {days} days (gate.approval_days in pilot.yaml): what was known then may not hold as of "
+            f"{as_of.astimezone(UTC):%Y-%m-%d}. Run the gate on newer data (`tremplin run --as-of`) and approve what comes of it."
+        )
     found = known_commit(pilot, charter_commit) if charter_commit else None
-    expires = as_of.astimezone(UTC) + timedelta(days=pilot.file.gate.approval_days)
+    expires = as_of.astimezone(UTC) + timedelta(days=days)
     return journal.append(
         engine,
         "approval",

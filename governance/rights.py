@@ -1,10 +1,12 @@
-"""Who may do what: people of the charter, as it is here and as it was committed.
+"""Who may do what, and for how long: people of the charter, as it is here and as it was committed.
 
 A charter in the working copy is whatever its last editor wanted. Where git knows a commit, a right is one that the charter
 gives in both: what was only written here gives none, and what was taken away here is gone.
 """
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import yaml
 from pydantic import TypeAdapter
@@ -13,7 +15,9 @@ from tremplin.charter import Permission, Person
 from tremplin.errors import TremplinError
 from tremplin.git import git
 from tremplin.pilot import Pilot
+from tremplin.pilot_file import Days
 
+T = TypeVar("T")
 HEAD = "HEAD"  # what is committed now
 
 
@@ -49,6 +53,23 @@ def named(pilot: Pilot, contact: str) -> Person:
                 f"{contact} is not in the charter of {pilot.name}: its journal is written by {names}."
             )
     return people_of(charters[-1], contact)[0]
+
+
+def approval_days(pilot: Pilot, commit: str | None) -> int:
+    """For how long an approval holds: ``gate.approval_days`` as committed there, or here without git.
+
+    Args:
+        commit: as of ``allowed``; None, for the demo's stand-in, counts what is here.
+
+    Raises:
+        TremplinError: nothing of the pilot is in the commit, or its file does not say it.
+    """
+    known = known_commit(pilot, commit) if commit else None
+    if known is None:
+        return pilot.file.gate.approval_days
+    return _committed(
+        pilot, known, ("gate", "approval_days"), TypeAdapter(Days), "how long an approval holds"
+    )
 
 
 def known_commit(pilot: Pilot, commit: str) -> str | None:
@@ -95,10 +116,15 @@ def _is_author(people: list[Person], contact: str) -> bool:
 
 
 def _people_in(pilot: Pilot, commit: str) -> list[Person]:
-    """Whom the charter names in a commit that git has.
+    """Whom the charter names in a commit that git has."""
+    return _committed(pilot, commit, ("charter", "people"), TypeAdapter(list[Person]), "who may do what")
+
+
+def _committed(pilot: Pilot, commit: str, place: tuple[str, str], kind: TypeAdapter[T], what: str) -> T:
+    """One entry of ``pilot.yaml`` in a commit that git has.
 
     Raises:
-        TremplinError: nothing of the pilot is in it, or its charter cannot be read.
+        TremplinError: nothing of the pilot is in it, or the entry cannot be read.
     """
     file = f"pilots/{pilot.name}/pilot.yaml"
     try:
@@ -108,9 +134,10 @@ def _people_in(pilot: Pilot, commit: str) -> list[Person]:
                 f"{file} is not in commit {commit[:12]}: a charter without a history gives nobody a right. Commit the pilot; a "
                 "model that was made at a commit without it has to be made again."
             )
-        return TypeAdapter(list[Person]).validate_python(yaml.safe_load(text)["charter"]["people"])
+        section, entry = place
+        return kind.validate_python(yaml.safe_load(text)[section][entry])
     except (yaml.YAMLError, ValueError, TypeError, KeyError):
         raise TremplinError(
-            f"{file} in commit {commit[:12]} does not say who may do what (`charter.people`). "
+            f"{file} in commit {commit[:12]} does not say {what} (`{'.'.join(place)}`). "
             "Commit one that `tremplin check` accepts."
         ) from None

@@ -54,7 +54,14 @@ class Desk:
             for person in self.pilot.charter.people
         ]
         charter = self.pilot.charter.model_copy(update={"people": people})
-        file = self.pilot.file.model_copy(update={"charter": charter})
+        return self._with(charter=charter)
+
+    def with_days(self, days: int) -> Desk:
+        """The same with another ``gate.approval_days``."""
+        return self._with(gate=self.pilot.file.gate.model_copy(update={"approval_days": days}))
+
+    def _with(self, **sections: Any) -> Desk:
+        file = self.pilot.file.model_copy(update=sections)
         return Desk(self.engine, replace(self.pilot, file=file), self.people)
 
 
@@ -76,14 +83,33 @@ def test_an_approval_is_an_entry_that_covers_exact_hashes(desk: Desk) -> None:
 
 
 def test_approving_twice_is_one_approval_while_the_first_one_holds(desk: Desk) -> None:
-    first = desk.approve()
-    assert desk.approve() == desk.approve(as_of=AS_OF + timedelta(days=29)) == first
-    second = desk.approve(as_of=AS_OF + timedelta(days=30))
+    """By a limit that was made longer later: the stand-in's is the one of its workspace."""
+
+    def approved(after: int, days: int = 30) -> Entry:
+        return desk.with_days(days).approve(as_of=AS_OF + timedelta(days=after), stand_in=True)
+
+    first = approved(0, days=10)
+    assert approved(0) == approved(9) == first
+    second = approved(10)
     assert second.number == 2
-    assert second.facts["expires"] == "2013-08-30T00:00:00+00:00"
-    assert desk.approve(as_of=AS_OF + timedelta(days=31)) == second
-    assert not expired(first, AS_OF + timedelta(days=29))
-    assert expired(first, AS_OF + timedelta(days=30))
+    assert second.facts["expires"] == "2013-08-10T00:00:00+00:00"
+    assert approved(11) == second
+    assert not expired(first, AS_OF + timedelta(days=9))
+    assert expired(first, AS_OF + timedelta(days=10))
+
+
+def test_a_verdict_is_approved_while_what_was_known_then_may_still_hold(desk: Desk) -> None:
+    limit, moment = AS_OF + timedelta(days=30), timedelta(seconds=1)
+    for late in (limit, limit + timedelta(days=3650)):
+        with pytest.raises(
+            TremplinError, match=r"as of 2013-07-01 00:00 UTC, and a verdict is approved within 30 days"
+        ):
+            desk.approve(as_of=late)
+    assert journal.entries(desk.engine) == []
+    first = desk.approve(as_of=limit - moment)
+    assert desk.approve(as_of=limit + timedelta(days=29)) == first, "one that holds is completed, not given"
+    with pytest.raises(TremplinError, match="Run the gate on newer data"):
+        desk.approve(as_of=limit - moment + timedelta(days=30))
 
 
 @pytest.mark.parametrize(

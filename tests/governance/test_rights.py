@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,30 @@ def test_who_is_named_comes_from_the_commit(checkout: Checkout, approve: Approve
     )
     entry = approve("Ines Moreau", commit=commit)
     assert (entry.by, entry.facts["role"]) == ("Ines Moreau", "head of operations control")
+
+
+def test_how_long_an_approval_holds_comes_from_the_commit(checkout: Checkout, approve: Approve) -> None:
+    commit = checkout.commit()
+    file = checkout.root / "pilots" / "flights" / "pilot.yaml"
+    committed = file.read_text("utf-8")
+    for version, days in enumerate((3650, 1), 3):
+        file.write_text(committed.replace("approval_days: 30", f"approval_days: {days}"), "utf-8")
+        assert checkout.pilot.file.gate.approval_days == days
+        entry = approve("Camille Laurent", commit=commit, version=version)
+        assert entry.facts["expires"] == "2013-07-31T00:00:00+00:00"
+        late = {"commit": commit, "version": version + 2, "as_of": AS_OF + timedelta(days=30)}
+        with pytest.raises(TremplinError, match="approved within 30 days"):
+            approve("Camille Laurent", **late)
+    stand_in = approve("Camille Laurent", commit=commit, stand_in=True)
+    assert stand_in.facts["expires"] == "2013-07-02T00:00:00+00:00", "of the demo's workspace"
+    later = checkout.commit()
+    entry = approve("Camille Laurent", commit=later, version=9)
+    assert entry.facts["expires"] == "2013-07-02T00:00:00+00:00"
+    file.write_text(committed.replace("approval_days: 30", "approval_days: soon"), "utf-8")
+    broken = checkout.commit()
+    file.write_text(committed, "utf-8")
+    with pytest.raises(TremplinError, match=r"does not say how long .* \(`gate.approval_days`\)"):
+        approve("Camille Laurent", commit=broken)
 
 
 def test_a_pilot_that_is_in_no_commit_gives_nobody_a_right(

@@ -21,11 +21,13 @@ from pipelines.recording import Recorded
 from pipelines.verdict import Verdict, facts, verdict_hash
 from tremplin import journal, live
 from tremplin.errors import TremplinError
+from tremplin.fast_form import FOLDER
 from tremplin.journal import Entry
 from tremplin.lock import changed_since, result_hash
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
 from tremplin.release import GoNoGo, Manifest, Release, make_keys, sha256, write_release
+from tremplin.service import SERVICE, sheet
 from tremplin.settings import Settings
 
 
@@ -85,12 +87,14 @@ def make_release(
         files={},
     )
     with tempfile.TemporaryDirectory() as folder:
-        made = {"profile.json": Path(folder) / "profile.json", "card.md": Path(folder) / "card.md"}
+        made = {name: Path(folder) / name for name in ("profile.json", "card.md", SERVICE)}
         made["profile.json"].write_text(_profile(paths, verdict), "utf-8")
         made["card.md"].write_text(card, "utf-8")
+        made[SERVICE].write_text(sheet(pilot.charter, pilot.file.service).model_dump_json(indent=1), "utf-8")
         files = {
             "model.onnx": paths.model / "model.onnx",
             "contract.yaml": pilot.folder / "contract.yaml",
+            **{f"{FOLDER}/{path.name}": path for path in (paths.model / FOLDER).glob("*")},
             **made,
         }
         release = write_release(settings.releases, files, manifest, settings.signing_key)
@@ -162,7 +166,7 @@ def _refuse_expired(approval: Entry, as_of: datetime) -> None:
         raise TremplinError(
             f"No release of version {approval.facts['version']} of {approval.pilot}: {approval.by}'s approval of "
             f"{approval.as_of:%Y-%m-%d} expired on {expires:%Y-%m-%d %H:%M} UTC (gate.approval_days in pilot.yaml). "
-            "Ask for a new one: what was known then may not hold any more."
+            "What was known then may not hold any more: run the gate on newer data, and ask for a new one."
         )
 
 

@@ -11,6 +11,7 @@ Evidence: ``4-modeling.json``.
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from pipelines.exporting import export_onnx
+from pipelines.fast import NoFastForm, export_fast
 from pipelines.fitting import brier, fit, labels_of, predict
 from pipelines.profiling import profile, reference_sample
 from pipelines.stages import progress, read_table, run, table_bytes, write_json, write_whole
 from tremplin.contract import Contract
+from tremplin.fast_form import FOLDER
 from tremplin.frame import model_frame
 from tremplin.paths import Paths
 from tremplin.pilot import Pilot
@@ -38,6 +41,7 @@ class Trained:
     pipeline: Pipeline
     baseline: Pipeline
     onnx: bytes
+    fast: dict[str, bytes]  # files of fast/, by name; none where the pipeline has no fast form
     evidence: dict[str, Any]
 
 
@@ -81,7 +85,21 @@ def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
             for name, found in scores.items()
         },
     }
-    return Trained(pipeline, baseline, export_onnx(pipeline, contract, winner), evidence)
+    return Trained(
+        pipeline,
+        baseline,
+        export_onnx(pipeline, contract, winner),
+        _fast(pipeline, contract, frame),
+        evidence,
+    )
+
+
+def _fast(pipeline: Pipeline, contract: Contract, frame: pd.DataFrame) -> dict[str, bytes]:
+    try:
+        return export_fast(pipeline, contract, frame)
+    except NoFastForm as reason:
+        progress(f"no fast path and no exact explanations, ONNX Runtime answers: {reason}")
+        return {}
 
 
 def time_folds(
@@ -138,10 +156,18 @@ def stage(pilot: Pilot, paths: Paths) -> None:
     write_whole(paths.model / "pipeline.pkl", pickle.dumps(trained.pipeline, protocol=5))
     write_whole(paths.model / "baseline.pkl", pickle.dumps(trained.baseline, protocol=5))
     write_whole(paths.model / "model.onnx", trained.onnx)
+    write_fast(paths, trained.fast)
     write_json(paths.model / "profile.json", profile(rows, pilot.contract, paths.model / "model.onnx"))
     sample = reference_sample(rows, pilot.contract, pilot.file.monitoring.drift_sample, pilot.file.model.seed)
     write_whole(paths.model / "reference.parquet", table_bytes(sample))
     write_json(paths.report(4, "modeling"), trained.evidence)
+
+
+def write_fast(paths: Paths, files: dict[str, bytes]) -> None:
+    """The folder ``fast/`` of a model; none of a model without a fast form, whatever was there before."""
+    shutil.rmtree(paths.model / FOLDER, ignore_errors=True)
+    for name, content in files.items():
+        write_whole(paths.model / FOLDER / name, content)
 
 
 if __name__ == "__main__":

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import TypeAdapter
 
+from serving.fast import Contributions, Fast, NoFastPath, check_agreement, open_fast
 from serving.misreading import Reader, other_meaning
+from serving.problems import Problem
 from serving.request_model import Row, batch_adapter, row_adapter
 from tremplin.contract import Contract, load_contract
 from tremplin.coverage import Coverage, Segment
 from tremplin.errors import ReleaseRefused, TremplinError
+from tremplin.fast_form import FOLDER
 from tremplin.onnx_model import OnnxModel
 from tremplin.release import Release, open_release
+from tremplin.service import SERVICE, ServiceSheet
+from tremplin.target import Scale
+
+log = logging.getLogger("serving")
 
 SMOKE_TOLERANCE = 1e-6  # of a probability, or of the largest amount: the same model, run here in float32
 
@@ -35,11 +45,52 @@ class Servable:
     categories: dict[str, frozenset[str]]  # values that training saw
     segments: list[Segment]  # the groups that it answers, and those it does not
     coverage: Coverage
+    sheet: ServiceSheet  # what the charter says of its answers
+    fast: Fast | None  # answers one row as ``model`` does, in a tenth of the time
+    no_fast: str  # why there is none; "" where there is
 
     @property
     def id(self) -> str:
         """The release's identity."""
         return self.release.id
+
+    @cached_property
+    def scale(self) -> Scale:
+        """The range of what it answers."""
+        return self.contract.scale
+
+    def scores(self, rows: Sequence[Row]) -> list[float]:
+        """A probability or an amount for each row; one alone takes the short way."""
+        if len(rows) == 1:
+            return [self.score_row(rows[0])]
+        found: list[float] = self.model.score(
+            {feature.name: [row[feature.name] for row in rows] for feature in self.model.features}
+        ).tolist()
+        return found
+
+    @property
+    def path(self) -> Literal["fast", "onnx"]:
+        """What answers a row that comes alone."""
+        return "onnx" if self.fast is None else "fast"
+
+    def score_row(self, row: Row) -> float:
+        """A probability, or an amount within the contract's range; NaN where the model has no answer."""
+        if self.fast is not None:
+            return self.fast.score_row(row)
+        return float(
+            self.model.score({feature.name: [row[feature.name]] for feature in self.model.features})[0]
+        )
+
+    def explain(self, row: Row) -> Contributions:
+        """How much each feature added to the margin, exactly.
+
+        Raises:
+            Problem: 501, it cannot be told exactly of this release.
+        """
+        if self.fast is None:
+            detail = f"Release {self.id} has no exact explanations: {self.no_fast}."
+            raise Problem(501, "No exact explanation", detail)
+        return self.fast.contributions(row)
 
     def out_of_range(self, row: dict[str, Any]) -> list[str]:
         """Names of the features whose value training never came near; a missing value is not one."""
@@ -78,6 +129,10 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
         segments = TypeAdapter(list[Segment]).validate_python(profile["coverage"])
         coverage = Coverage(segments, {column.name: column for column in contract.request_columns})
         _smoke(path, model, contract, profile["smoke"])
+        fast, no_fast = _fast(path, model, contract, profile)
+        sheet = ServiceSheet()  # of a release from before there was one
+        if SERVICE in release.manifest.files:
+            sheet = ServiceSheet.model_validate_json((path / SERVICE).read_bytes())
     except ReleaseRefused:
         raise
     except Exception as error:  # whatever a library says of a file that is signed and yet not fit to serve
@@ -85,7 +140,21 @@ def open_servable(folder: Path, identity: str, public_key: Path, pilot: str) -> 
             f"Release {path} cannot be served: {type(error).__name__}: {error}. Make it again."
         ) from error
     blank: Row = dict.fromkeys(column.name for column in contract.request_columns)
-    return Servable(release, contract, row, batch, blank, model, ranges, categories, segments, coverage)
+    return Servable(
+        release,
+        contract,
+        row,
+        batch,
+        blank,
+        model,
+        ranges,
+        categories,
+        segments,
+        coverage,
+        sheet,
+        fast,
+        no_fast,
+    )
 
 
 def _same_task(release: Release, contract: Contract) -> None:
@@ -106,6 +175,24 @@ def _smoke(path: Path, model: OnnxModel, contract: Contract, smoke: dict[str, An
             f"Release {path}: its model gives other scores here than where it was made (by {difference:.2g} on "
             f"{len(rows)} smoke rows). Use the ONNX Runtime of the lock."
         )
+
+
+def _fast(
+    path: Path, model: OnnxModel, contract: Contract, profile: dict[str, Any]
+) -> tuple[Fast | None, str]:
+    """The fast path, or why there is none; ONNX Runtime then answers."""
+    folder = path / FOLDER
+    try:
+        fast = open_fast(folder, contract)
+        ranges = {name: tuple(bounds) for name, bounds in profile["ranges"].items() if bounds}
+        check_agreement(
+            fast, model, profile["smoke"]["rows"], ranges, SMOKE_TOLERANCE * contract.scale.largest
+        )
+    except NoFastPath as reason:
+        level = logging.WARNING if folder.is_dir() else logging.INFO
+        log.log(level, "release %s has no fast path, ONNX Runtime answers: %s", path.name, reason)
+        return None, str(reason)
+    return fast, ""
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:

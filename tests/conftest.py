@@ -25,7 +25,7 @@ from tests.tremplin_cli import AS_OF, lamp_checkout, tremplin
 from tremplin.pilot import Pilot, load_pilot
 from tremplin.release import GoNoGo, Manifest, Release, make_keys, write_release
 from tremplin.settings import Settings, load_settings
-from tremplin.store import open_store
+from tremplin.store import metadata, open_store
 from tremplin.target import Task
 
 # Whom the factory's releases answer: everybody but one carrier that was too small, and any that was not there.
@@ -80,7 +80,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     else:
         made = open_store(load_settings(root=tmp_path, store_url=request.getfixturevalue("postgres_url")))
         with made.begin() as connection:
-            connection.execute(sa.text("TRUNCATE predictions, outcomes, journal, live"))
+            connection.execute(sa.text("TRUNCATE " + ", ".join(metadata.tables)))
     yield made
     made.dispose()
 
@@ -96,7 +96,7 @@ class ReleaseFactory:
     """Makes signed releases of one real model; ``threshold`` tells them apart, ``edit`` changes a file before it is signed."""
 
     pilot: Pilot
-    files: dict[str, Path]  # model.onnx, profile.json, contract.yaml
+    files: dict[str, Path]  # model.onnx, fast/*, profile.json, contract.yaml
     pipeline: Any  # what model.onnx was made from
     rows: pd.DataFrame  # a month of rows that it was not trained on
     private_key: Path
@@ -115,7 +115,7 @@ class ReleaseFactory:
         """Write a release under ``root``, as training does after a go."""
         files = dict(self.files)
         for name, change in (edit or {}).items():
-            draft = self.drafts / f"{len(list(self.drafts.iterdir()))}-{name}"
+            draft = self.drafts / f"{len(list(self.drafts.iterdir()))}-{Path(name).name}"
             draft.write_bytes(change(files[name].read_bytes()))
             files[name] = draft
         digest = "0" * 64
@@ -136,6 +136,7 @@ class ReleaseFactory:
 def make_releases_of(pilot: Pilot, folder: Path) -> ReleaseFactory:
     """The boosted candidate with few trees, trained on January by the pilot's own functions, exported and signed."""
     from pipelines.exporting import export_onnx
+    from pipelines.fast import export_fast
     from pipelines.fitting import fit, labels_of
     from pipelines.profiling import profile
     from pipelines.stages import write_json
@@ -152,6 +153,10 @@ def make_releases_of(pilot: Pilot, folder: Path) -> ReleaseFactory:
     write_json(folder / "profile.json", described)
     files = {name: folder / name for name in ("model.onnx", "profile.json")}
     files["contract.yaml"] = pilot.folder / "contract.yaml"
+    (folder / "fast").mkdir()
+    for name, content in export_fast(pipeline, pilot.contract, frame).items():
+        files[f"fast/{name}"] = folder / "fast" / name
+        files[f"fast/{name}"].write_bytes(content)
     private, public = folder / "keys" / "release.key", folder / "keys" / "release.pub"
     make_keys(private, public)
     drafts = folder / "drafts"

@@ -40,7 +40,7 @@ class Paths:
 
     @property
     def model(self) -> Path:
-        """``pipeline.pkl`` (trained; never leaves the pipeline), ``model.onnx``, ``profile.json``, ``reference.parquet``."""
+        """What training leaves: ``pipeline.pkl`` (never leaves the pipeline), ``model.onnx``, ``fast/``, ``profile.json``."""
         return self.root / "models" / self.pilot
 
     @property

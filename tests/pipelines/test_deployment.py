@@ -78,10 +78,10 @@ def approved(honest_result: Result, verdict: Verdict, people: People, tmp_path: 
 def test_the_release_holds_the_evaluated_bytes_and_says_who_answers(approved: Approved) -> None:
     made = approved.release()
     release = open_release(made.path, approved.settings.release_public_key, pilot="flights")
-    assert set(release.manifest.files) == {"model.onnx", "contract.yaml", "profile.json", "card.md"}
-    assert (release.path / "model.onnx").read_bytes() == (
-        approved.result.paths.model / "model.onnx"
-    ).read_bytes()
+    model = ["model.onnx", "fast/booster.txt", "fast/encoding.json"]
+    assert set(release.manifest.files) == {*model, "contract.yaml", "profile.json", "service.json", "card.md"}
+    for name in model:
+        assert (release.path / name).read_bytes() == (approved.result.paths.model / name).read_bytes()
     assert (release.path / "card.md").read_text("utf-8") == "# Card\n"
     manifest = release.manifest
     assert manifest.go_no_go.by == "Camille Laurent"
@@ -206,7 +206,7 @@ def test_an_approval_that_expired_is_not_released(approved: Approved) -> None:
     days = timedelta(days=approved.result.pilot.file.gate.approval_days)
     with pytest.raises(
         TremplinError,
-        match=r"Camille Laurent's approval of 2013-07-01 expired on 2013-07-31 .* Ask for a new one",
+        match=r"Camille Laurent's approval of 2013-07-01 expired on 2013-07-31 .* ask for a new one",
     ):
         approved.release(AS_OF + days)
     assert not approved.settings.releases.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.types import Scope
@@ -18,6 +19,9 @@ from serving.access.roles import Caller, Role
 from serving.access.windows import Limit, SlidingWindow
 from serving.problems import Problem
 
+if TYPE_CHECKING:
+    from serving.access.tokens import Tokens
+
 FAILURES = Limit(60, 60)  # of one address; beyond it no signature is verified for it
 EVERY_ROLE = frozenset(Role)
 
@@ -26,29 +30,46 @@ class Access:
     """Lets callers in by API key or token; in development, everybody as long as there is neither."""
 
     def __init__(
-        self, keys: KeyWatch, *, limits: RateLimits | None, counts: Counts, development: bool
+        self,
+        keys: KeyWatch,
+        tokens: Tokens | None,
+        *,
+        limits: RateLimits | None,
+        counts: Counts,
+        development: bool,
     ) -> None:
-        self._keys, self._limits, self._counts = keys, limits, counts
+        self._keys, self._tokens, self._limits, self._counts = keys, tokens, limits, counts
         self._development = development
         self._failures = SlidingWindow(FAILURES)
 
     @property
     def open(self) -> bool:
         """Whether everybody is let in."""
-        return self._development and self._keys.ring is None
+        return self._development and self._keys.ring is None and self._tokens is None
 
     @property
     def problem(self) -> str:
         """What is wrong with what it lets in by; it goes on with what it knew. Empty: nothing."""
-        return self._keys.problem
+        parts = [self._keys, self._tokens and self._tokens.issuer, self._limits]
+        return " ".join(part.problem for part in parts if part and part.problem)
 
     def start(self) -> None:
-        """Follow the keys from now on."""
+        """Follow the keys, and the issuer's, from now on."""
         self._keys.start()
+        if self._tokens:
+            self._tokens.issuer.start()
 
     def stop(self) -> None:
         """Follow them no more."""
         self._keys.stop()
+        if self._tokens:
+            self._tokens.issuer.stop()
+
+    async def close(self) -> None:
+        """At the end: stop, and leave the store of rate limits."""
+        self.stop()
+        if self._limits:
+            await self._limits.close()
 
     async def admit(self, scope: Scope, role: Role | None) -> Caller:
         """Whom an HTTP request comes from, if it may do what needs ``role``; None: anything. Costs one row of its limit.
@@ -94,7 +115,13 @@ class Access:
             raise Refusal("anonymous", "no_credential", detail, error="")
         if sent.startswith(PREFIX):
             return self._by_key(sent)
-        raise Refusal("token", "unknown_token", "No such API key, and tokens are not taken here.")
+        if self._tokens is None:
+            raise Refusal("token", "unknown_token", "No such API key, and tokens are not taken here.")
+        if caller := self._tokens.known(sent):
+            return caller
+        if self._failures.wait(address(scope)):
+            raise Refusal("token", "not_looked_at", "Too many failures from this address.")
+        return await self._tokens.caller(sent)
 
     def _by_key(self, sent: bytes) -> Caller:
         ring = self._keys.ring
@@ -117,7 +144,7 @@ class Access:
 
 
 def require(access: Access, role: Role | None) -> Callable[[Request], Awaitable[Caller]]:
-    """The same for an ordinary route: ``dependencies=[Depends(require(access, Role.AUDIT))]``, or a parameter where it needs the caller."""
+    """The same for an ordinary route: ``dependencies=[Depends(require(access, Role.AUDIT))]``."""
 
     async def admitted(request: Request) -> Caller:
         return await access.admit(request.scope, role)

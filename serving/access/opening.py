@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -14,6 +15,9 @@ from serving.access.limits import RateLimits
 from serving.access.windows import Limit
 from tremplin.errors import TremplinError
 from tremplin.settings import API_KEYS, Settings
+
+if TYPE_CHECKING:
+    from serving.access.tokens import Tokens
 
 PLACEHOLDER = "changeme"
 UNLIMITED = "none"
@@ -37,7 +41,8 @@ def open_access(settings: Settings, registry: CollectorRegistry | None = None) -
     limit = _limit(settings)
     return Access(
         keys,
-        limits=RateLimits(limit) if limit else None,
+        _tokens(settings),
+        limits=RateLimits(limit, settings.rate_limit_store.get_secret_value()) if limit else None,
         counts=Counts(registry or CollectorRegistry()),
         development=settings.environment == "development",
     )
@@ -49,7 +54,7 @@ def _refuse_missing(settings: Settings, keys: KeyWatch) -> None:
         raise TremplinError(
             f"TREMPLIN_API_KEYS names {settings.api_keys}, which is not there. Make it: `tremplin key new`."
         )
-    if settings.environment != "development" and not (keys.ring and keys.ring.ids):
+    if settings.environment != "development" and not ((keys.ring and keys.ring.ids) or settings.oidc_issuer):
         raise TremplinError(
             f"TREMPLIN_ENVIRONMENT is {settings.environment}, and nobody could be let in: there is no API key in "
             f"{settings.api_keys}, and no TREMPLIN_OIDC_ISSUER. Make a key with `tremplin key new --id NAME --role predict`, "
@@ -73,6 +78,21 @@ def _refuse_placeholders(settings: Settings, keys: KeyWatch) -> None:
     if settings.environment != "development":
         raise TremplinError(f"{said}. Decide, and start again.")
     log.warning("%s: outside development that stops the start.", said)
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    """Whose tokens are taken; None: nobody's."""
+    if not settings.oidc_issuer:
+        return None
+    if not settings.oidc_audience:
+        raise TremplinError(
+            "TREMPLIN_OIDC_ISSUER is set and TREMPLIN_OIDC_AUDIENCE is not: the tokens of every service of that issuer "
+            "would open this one. Set it to what this service is called there."
+        )
+    from serving.access.issuer import Issuer  # the library for tokens takes 60 ms to import, and 3 MB
+    from serving.access.tokens import Tokens
+
+    return Tokens(Issuer(settings.oidc_issuer), settings.oidc_audience, settings.oidc_roles_claim)
 
 
 def _limit(settings: Settings) -> Limit | None:

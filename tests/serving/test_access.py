@@ -2,72 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from fastapi import Depends, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 
-from serving.access.admission import Access, require
 from serving.access.keys import add, revoke
 from serving.access.opening import open_access
-from serving.access.roles import Caller, Role
-from serving.problems import Problem
+from serving.access.roles import Role
+from tests.serving.access_app import ask, bearer, eventually
 from tremplin.errors import TremplinError
 from tremplin.settings import Settings, load_settings
 
 NOW = datetime.now(UTC)
-
-
-def app_of(access: Access) -> FastAPI:
-    """One route a role, and one that charges for rows."""
-    app = FastAPI()
-
-    @app.exception_handler(Problem)
-    async def problem(_request: Request, error: Problem) -> Response:
-        return error.response()
-
-    for role in Role:
-        allowed = Depends(require(access, role))
-
-        @app.get(f"/{role}")
-        async def route(caller: Caller = allowed) -> dict[str, Any]:
-            return {"identity": caller.identity, "kind": caller.kind, "roles": sorted(caller.roles)}
-
-    known = Depends(require(access, None))
-
-    @app.get("/rows/{rows}")
-    async def rows(rows: int, caller: Caller = known) -> str:
-        await access.charge(caller, rows)
-        return caller.identity
-
-    return app
-
-
-def ask(access: Access, path: str, client: str = "192.0.2.1", **headers: str) -> httpx.Response:
-    """One request, from an address of a documentation range."""
-
-    async def go() -> httpx.Response:
-        transport = httpx.ASGITransport(app_of(access), client=(client, 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as one:
-            return await one.get(
-                path, headers={name.replace("_", "-"): value for name, value in headers.items()}
-            )
-
-    return asyncio.run(go())
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {key}"}
 
 
 Setup = Callable[..., Settings]
@@ -284,11 +237,3 @@ def test_it_counts_by_kind_and_reason_and_never_by_identity(production: Setup) -
         ("anonymous", "no_credential"): 1,
         ("key", "unknown_key"): 1,
     }
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Within two seconds."""
-    end = time.monotonic() + 2
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)

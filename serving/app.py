@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -15,13 +15,18 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from serving.access.opening import open_access
+from serving.access.roles import Caller
 from serving.answers import Prediction, Predictions
 from serving.docs import add_docs_page, openapi
-from serving.live_watch import LiveWatch
+from serving.feedback.parts import AnswerRows, Parts
+from serving.feedback.routes import add_feedback_routes
+from serving.live_watch import LiveWatch, State
 from serving.metrics import Metrics, MetricsMiddleware
 from serving.predicting import predict
 from serving.problems import Problem, of_routing
 from serving.request_body import MAX_BYTES
+from serving.request_model import Row
 from serving.unforeseen import UnforeseenMiddleware
 from tremplin.settings import Settings
 
@@ -55,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         watch.stop()
         pool.shutdown()
+        feedback.close()
 
     app = FastAPI(
         title=f"Tremplin: {settings.pilot}",
@@ -93,6 +99,10 @@ def create_app(settings: Settings) -> FastAPI:
         answer = await asyncio.get_running_loop().run_in_executor(pool, predict, body, state, engine, metrics)
         return _json(answer)
 
+    access = open_access(settings, metrics.registry)
+    parts = Parts(settings, watch, access, _answer_rows(watch, pool, metrics), _settled)
+    feedback = add_feedback_routes(app, parts)
+
     @app.get("/livez", summary="Is the process alive?")
     async def livez() -> Response:
         return _json({"status": "alive"})
@@ -127,6 +137,26 @@ def create_app(settings: Settings) -> FastAPI:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+def _answer_rows(watch: LiveWatch, pool: ThreadPoolExecutor, metrics: Metrics) -> AnswerRows:
+    """Rows that were read from another form than /predict's are answered as its own."""
+
+    async def answer(
+        rows: Sequence[Row], state: State, _trace: str | None, _caller: Caller
+    ) -> list[dict[str, Any]]:
+        if watch.engine is None:
+            raise Problem(503, "Not ready", watch.not_ready or "starting")
+        loop, body = asyncio.get_running_loop(), to_json({"rows": rows})
+        answers = await loop.run_in_executor(pool, predict, body, state, watch.engine, metrics)
+        found: list[dict[str, Any]] = answers["predictions"]
+        return found
+
+    return answer
+
+
+async def _settled(_prediction_id: str) -> None:
+    """A prediction is in the store before it is answered."""
 
 
 def _require_json(request: Request) -> None:

@@ -38,7 +38,7 @@ def read_rows(body: bytes, servable: Servable) -> tuple[list[Row], bool]:
     except ValidationError as error:
         raise _problem(body, servable, many, error) from None
     if not _surely_once(body, many + sum(map(len, rows))):
-        _refuse_repeated(body)
+        refuse_repeated(body)
     width = len(servable.blank)
     return [row if len(row) == width else servable.blank | row for row in rows], many
 
@@ -51,7 +51,7 @@ def _surely_once(body: bytes, names: int) -> bool:
     return body.translate(None, b" \t\n\r").count(b'":') == names
 
 
-def _refuse_repeated(body: bytes) -> None:
+def refuse_repeated(body: bytes) -> None:
     """JSON does not say which of two values counts (RFC 8259, section 4), and pydantic would take the last.
 
     Raises:
@@ -63,7 +63,7 @@ def _refuse_repeated(body: bytes) -> None:
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise Problem(422, MISFIT, f"The field {_shown(twice)} is there twice; send it once.")
+            raise Problem(422, MISFIT, f"The field {shown(twice)} is there twice; send it once.")
         return found
 
     json.loads(body, object_pairs_hook=once)
@@ -117,16 +117,17 @@ def _fault(index: int, found: ErrorDetails, servable: Servable) -> dict[str, Any
         return {
             "row": index,
             "field": "",
-            "got": _shown(found["input"]),
+            "got": shown(found["input"]),
             "expected": "an object with the contract's fields",
         }
     field = str(found["loc"][0])
     if found["type"] == "extra_forbidden":
-        return {"row": index, "field": field, "got": _shown(found["input"]), "expected": "no such field"}
-    got = "nothing" if found["type"] == "missing" else _shown(found["input"])
+        return {"row": index, "field": field, "got": shown(found["input"]), "expected": "no such field"}
+    got = "nothing" if found["type"] == "missing" else shown(found["input"])
     return {"row": index, "field": field, "got": got, "expected": expected(servable.contract.column(field))}
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value that was got, as JSON, cut to ``GOT`` characters."""
     text = to_json(value, inf_nan_mode="constants", fallback=str).decode()
     return text if len(text) <= GOT else text[:GOT] + "…"

@@ -1,4 +1,4 @@
-"""The relational store: predictions, outcomes, the journal and what is live. SQLite or Postgres, one code path."""
+"""The relational store: predictions, outcomes, reviews, the journal and what is live. SQLite or Postgres, one code path."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic_core import to_json
-from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine import Connection, Dialect, Engine
 
 from tremplin.errors import TremplinError
 from tremplin.settings import Settings
@@ -46,7 +46,9 @@ predictions = sa.Table(
     sa.Column("prediction_id", sa.String(36), primary_key=True),
     sa.Column("pilot", sa.String(64), nullable=False),
     sa.Column("release_id", sa.String(64), nullable=False),
-    sa.Column("cohort", sa.String(16), nullable=False),  # champion or challenger
+    sa.Column(
+        "cohort", sa.String(16), nullable=False
+    ),  # champion, challenger, or stopped: the fallback rule answered
     sa.Column("key", sa.String(128), nullable=False),  # the contract's key: outcomes are joined on it
     sa.Column("subject", sa.String(128)),
     sa.Column("event_time", UtcDateTime, nullable=False),  # the contract's time: windows are cut on it
@@ -55,6 +57,8 @@ predictions = sa.Table(
     sa.Column("decision", sa.Boolean),  # probability at or above the release's threshold; none of an amount
     sa.Column("excluded", sa.Text),  # why the release does not answer such a row; none where it did
     sa.Column("row", sa.JSON, nullable=False),  # the request's columns, as validated
+    sa.Column("review", sa.Text),  # why a person looks at it; none where nobody has to
+    sa.Column("traceparent", sa.String(55)),  # the caller's own trace (W3C Trace Context)
     sa.Index("predictions_by_time", "pilot", "event_time"),
     sa.Index("predictions_by_key", "pilot", "key"),
 )
@@ -66,6 +70,47 @@ outcomes = sa.Table(
     sa.Column("key", sa.String(128), primary_key=True),
     sa.Column("label", sa.Float(53), nullable=False),
     sa.Column("known_at", UtcDateTime, nullable=False),
+)
+
+# Beside the outcomes: who sent one that counts. What a flow read from the source has no entry.
+outcome_receipts = sa.Table(
+    "outcome_receipts",
+    metadata,
+    sa.Column("pilot", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("by", sa.String(200), nullable=False),  # the caller's identity
+    sa.Column("received_at", UtcDateTime, nullable=False),
+)
+
+# Outcomes that contradict one that is there: kept for a person to look at, and measured by nobody.
+outcomes_set_aside = sa.Table(
+    "outcomes_set_aside",
+    metadata,
+    sa.Column("pilot", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("label", sa.Float(53), primary_key=True),
+    sa.Column("by", sa.String(200), primary_key=True),
+    sa.Column("known_at", UtcDateTime, nullable=False),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+# What people decided of a prediction. Rows are only added: the highest number of a prediction counts.
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("prediction_id", sa.String(36), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("pilot", sa.String(64), nullable=False),
+    sa.Column("decision", sa.String(8), nullable=False),  # confirm or override
+    sa.Column("value", sa.Float(53)),  # what the person decided instead: 0 or 1, or an amount in the target's unit
+    sa.Column("by", sa.String(200), nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("rating", sa.Integer),  # 1 to 5
+    sa.Column("comment", sa.Text),
+    sa.Column("received_at", UtcDateTime, nullable=False),
+    sa.Column("idempotency_key", sa.String(200)),
+    sa.Index("reviews_by_retry", "by", "idempotency_key"),
 )
 
 journal = sa.Table(
@@ -111,6 +156,7 @@ def open_store(settings: Settings) -> Engine:
         engine = sa.create_engine(url, pool_pre_ping=True, json_serializer=_json)
     try:
         metadata.create_all(engine)
+        _add_new_columns(engine)
     except sa.exc.SQLAlchemyError as error:
         raise TremplinError(
             f"The store {url.render_as_string(hide_password=True)} does not answer: "
@@ -118,6 +164,23 @@ def open_store(settings: Settings) -> Engine:
             "and not locked by another program."
         ) from error
     return engine
+
+
+def _add_new_columns(engine: Engine) -> None:
+    """Give a store that an older version made the columns that came since; they are all nullable."""
+    known = {column["name"] for column in sa.inspect(engine).get_columns(predictions.name)}
+    for column in predictions.columns:
+        if column.name not in known:
+            kind = column.type.compile(engine.dialect)
+            try:
+                with engine.begin() as connection:
+                    connection.execute(
+                        sa.text(f"ALTER TABLE {predictions.name} ADD COLUMN {column.name} {kind}")
+                    )
+            except sa.exc.DBAPIError:
+                now = {there["name"] for there in sa.inspect(engine).get_columns(predictions.name)}
+                if column.name not in now:  # else another program was first
+                    raise
 
 
 def _json(value: Any) -> str:
@@ -132,10 +195,18 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def insert_once(engine: Engine, table: sa.Table, rows: list[dict[str, Any]]) -> int:
-    """Insert rows whose primary key is not there yet; the number that was new."""
+    """Insert rows whose primary key is not there yet, all or none; the number that was new."""
+    with engine.begin() as connection:
+        return len(insert_new(connection, table, rows))
+
+
+def insert_new(
+    connection: Connection, table: sa.Table, rows: list[dict[str, Any]]
+) -> list[tuple[Any, ...]]:
+    """The same within a transaction; the primary keys of those that were new."""
     if not rows:
-        return 0
-    if engine.dialect.name == "postgresql":
+        return []
+    if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql
 
         statement: Any = postgresql.insert(table).on_conflict_do_nothing()
@@ -143,8 +214,4 @@ def insert_once(engine: Engine, table: sa.Table, rows: list[dict[str, Any]]) -> 
         from sqlalchemy.dialects import sqlite
 
         statement = sqlite.insert(table).on_conflict_do_nothing()
-    with engine.begin() as connection:
-        before = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-        connection.execute(statement, rows)
-        after = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-    return int(after - before)
+    return [tuple(row) for row in connection.execute(statement.returning(*table.primary_key.columns), rows)]

@@ -1,0 +1,35 @@
+"""A prediction that was answered is in the store soon after, not at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy.engine import Engine
+
+from serving.feedback.parts import PROBLEM, Parts
+from serving.feedback.store_door import StoreDoor
+from serving.problems import Problem
+
+T = TypeVar("T")
+
+UNKNOWN: dict[int | str, dict[str, Any]] = {
+    404: {"description": "There is no such prediction", **PROBLEM},
+    503: {"description": "The store does not answer; try again after Retry-After", **PROBLEM},
+}
+
+
+async def known(parts: Parts, door: StoreDoor, prediction_id: str, work: Callable[[Engine], T | None]) -> T:
+    """What ``work`` finds of a prediction.
+
+    Raises:
+        Problem: 404, there is none, on its way neither; 503, the store does not answer.
+    """
+    found = await door.run(work)
+    if found is None:
+        await parts.settle(prediction_id)
+        found = await door.run(work)
+    if found is None:
+        detail = f"No prediction of this pilot has the id {prediction_id[:100]!r}."
+        raise Problem(404, "There is no such prediction", detail)
+    return found

@@ -239,6 +239,7 @@ def next_step(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
     """The verdict on the open wave and what was done: opened, promoted, held or rolled back."""
     from monitoring.windows import Window, load_window
     from pipelines import rollout, steps
+    from pipelines.interchanging import check_interchangeable
     from pipelines.judging import judge_wave
 
     settings = load_settings()
@@ -250,16 +251,14 @@ def next_step(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
         step = steps.last_step(engine, pilot)
         last = f"; the last step was the {step.kind} of {step.facts['release']}" if step else ""
         return {"done": "nothing", "reasons": [f"{release_id} is not on its way{last}"]}
+    challenger = open_release(settings.releases / release_id, settings.release_public_key, pilot=pilot)
+    check_interchangeable(release, challenger)
     wave = rollout.wave_of(loaded, known[1])
     since = rollout.wave_opened(engine, loaded, release_id)
     if wave == 0 or since is None:
         rollout.open_wave(engine, loaded, release_id, 1, by=BY_MACHINE, as_of=as_of)
         return {"done": "opened", "wave": 1, "reasons": ["the rollout was approved"]}
-    if as_of < since:
-        raise TremplinError(
-            f"The open wave of {release_id} began at {since:%Y-%m-%d %H:%M}, after {as_of:%Y-%m-%d %H:%M}: nothing of it was "
-            "known then. Name a later --as-of, or take the release back (`tremplin rollout rollback`)."
-        )
+    rollout.refuse_before_last_step(engine, loaded, release_id, as_of)
     rows = load_window(engine, loaded, Window(since, as_of, f"wave {wave}"), as_of)
     model = OnnxModel(release.path / "model.onnx", load_contract(release.path / "contract.yaml"))
     verdict = judge_wave(loaded, rows, model, challenger=release_id, since=since, as_of=as_of)

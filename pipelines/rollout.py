@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.engine import Engine
 
-from pipelines.steps import Known, decided_again, last_step, settled, take
+from pipelines.steps import STEPS, Known, decided_again, last_step, settled, take
 from tremplin import journal
 from tremplin.errors import TremplinError
 from tremplin.journal import Signatory
@@ -64,7 +64,8 @@ def open_wave(
     """Let the challenger answer the users up to wave ``wave`` (from 1, as in ``rollout.waves``).
 
     Raises:
-        TremplinError: the release is not the challenger, a person halted it, or a wave would be left out.
+        TremplinError: the release is not the challenger, a person halted it, a wave would be left out, or ``as_of`` is before
+            the step that this one follows.
     """
     known = _live(engine, pilot)
     state, waves = known[1], pilot.file.rollout.waves
@@ -84,12 +85,29 @@ def open_wave(
         )
     if wave <= open_now:
         return state
+    refuse_before_last_step(engine, pilot, release_id, as_of)
     new = state.model_copy(update={"share": waves[wave - 1]})
     reason = f"wave {wave} of {len(waves)}: {waves[wave - 1]:.0%} of the users"
     return take(
         engine, pilot, "wave", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
         evidence=evidence,
     )  # fmt: skip
+
+
+def refuse_before_last_step(engine: Engine, pilot: Pilot, release_id: str, as_of: datetime) -> None:
+    """A rollout is looked at as of a time at which its last step had been taken.
+
+    Raises:
+        TremplinError: ``as_of`` is before it.
+    """
+    own = (e for e in reversed(journal.entries(engine, pilot=pilot.name)) if e.kind in STEPS)
+    last = next((e for e in own if e.facts["release"] == release_id), None)
+    if last and as_of < last.as_of:
+        raise TremplinError(
+            f"The last step of {release_id}, its {last.kind}, was taken as of {last.as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC, "
+            f"after {as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC: nothing of it was known then. Name a later --as-of, or take "
+            "the release back (`tremplin rollout rollback`)."
+        )
 
 
 def wave_of(pilot: Pilot, state: Live) -> int:

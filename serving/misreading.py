@@ -1,7 +1,7 @@
 """What callers send by one contract, read by a model that was trained with another.
 
-A column must mean the same in both (type and unit). What a contract accepts may become narrower from one model to the next:
-a single row that only the older one accepts is then left to the older model.
+A column means the same in both (``tremplin.interchange``). What a contract accepts may become narrower from one model to the
+next: a single row that only the older one accepts is then left to the older model.
 """
 
 from __future__ import annotations
@@ -11,15 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import SchemaValidator
 
-from serving.request_model import expected
 from tremplin.column import Column
-
-
-def other_meaning(sent: Column, read: Column) -> str | None:
-    """How a column means something else to who reads it, in words; None where it does not."""
-    if (sent.logicalType, sent.unit) == (read.logicalType, read.unit):
-        return None
-    return f"{sent.name} is {expected(sent)}, and its contract says {expected(read)}"
 
 
 class Reader:

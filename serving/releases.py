@@ -14,13 +14,14 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from serving.fast import Contributions, Fast, NoFastPath, check_agreement, open_fast
-from serving.misreading import Reader, other_meaning
+from serving.misreading import Reader
 from serving.problems import Problem
 from serving.request_model import Row, batch_adapter, row_adapter
 from tremplin.contract import Contract, load_contract
 from tremplin.coverage import Coverage, Segment
-from tremplin.errors import ReleaseRefused, TremplinError
+from tremplin.errors import ReleaseRefused
 from tremplin.fast_form import FOLDER
+from tremplin.interchange import columns_read
 from tremplin.onnx_model import OnnxModel
 from tremplin.release import Release, open_release
 from tremplin.service import SERVICE, ServiceSheet
@@ -207,34 +208,12 @@ def interchangeable(champion: Servable, challenger: Servable) -> Reader:
     Raises:
         TremplinError: it answers something else, or needs a column that callers do not send, or mean otherwise.
     """
-    asked, answered = (_question(servable.contract) for servable in (champion, challenger))
-    if asked != answered:
-        raise TremplinError(
-            f"The challenger {challenger.id} answers {answered}, and callers of the champion {champion.id} ask for {asked}. "
-            "Make a champion with the new contract first."
+    return Reader(
+        *columns_read(
+            champion.contract,
+            challenger.contract,
+            challenger.segments,
+            champion=champion.id,
+            challenger=challenger.id,
         )
-    known = {column.name: column for column in champion.contract.request_columns}
-    used = [feature.name for feature in challenger.contract.features]
-    used += [name for segment in challenger.segments for name in segment.columns]
-    needed = [challenger.contract.column(name) for name in dict.fromkeys(used)]
-    missing = [column.name for column in needed if column.name not in known]
-    if missing:
-        raise TremplinError(
-            f"The challenger {challenger.id} needs {', '.join(missing)}, which callers of the champion {champion.id} do not "
-            "send. First release a model whose contract has them without the tag `feature`: callers then send them."
-        )
-    sent = [known[column.name] for column in needed]
-    told = [other_meaning(theirs, ours) for theirs, ours in zip(sent, needed, strict=True)]
-    if faults := "; ".join(fault for fault in told if fault):
-        raise TremplinError(
-            f"The challenger {challenger.id} does not read what callers of the champion {champion.id} send: {faults}. Train it "
-            "on what they send, in their units; a column that is to mean something else needs a name of its own."
-        )
-    return Reader(sent, needed)
-
-
-def _question(contract: Contract) -> str:
-    """What is predicted, in words that differ where a caller would read an answer wrongly."""
-    target = contract.column(contract.target)
-    unit = f" in {target.unit}" if target.unit else ""
-    return f"{target.name} ({contract.task}{unit})"
+    )

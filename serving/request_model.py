@@ -10,17 +10,12 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict  # pydantic's own dependency: it needs this one before Python 3.12
 
 from tremplin.column import Column
+from tremplin.column_words import WORDS, expected
 from tremplin.contract import Contract
 
-MAX_ROWS = 5000
+__all__ = ["MAX_ROWS", "WORDS", "Row", "batch_adapter", "example", "expected", "row_adapter"]
 
-WORDS = {
-    "string": "text",
-    "number": "a number",
-    "integer": "a whole number",
-    "boolean": "true or false",
-    "timestamp": "a time of the years 1700 to 2199 with its zone, as 2013-07-01T10:15:00Z",
-}
+MAX_ROWS = 5000
 
 Row = dict[str, Any]
 
@@ -61,21 +56,6 @@ def example(contract: Contract) -> dict[str, Any]:
     return {c.name: _plain(c.examples[0]) for c in contract.request_columns}
 
 
-def expected(column: Column) -> str:
-    """What the contract asks of a column, in words."""
-    if column.categories is not None:
-        words = f"one of {', '.join(column.categories)}"
-    else:
-        low, high = column.logicalTypeOptions.minimum, column.logicalTypeOptions.maximum
-        words = WORDS[column.logicalType] + _between(low, high, "from")
-        words += f" ({column.unit})" if column.unit else ""
-        lengths = _between(*column.lengths, "of") if column.logicalType == "string" else ""
-        words += f"{lengths} characters" if lengths else ""
-        if column.logicalTypeOptions.pattern:
-            words += f" that fits {column.logicalTypeOptions.pattern}"
-    return f"{words}, or null" if column.nullable else words
-
-
 def _field(column: Column) -> Any:
     """The type of a column with its bounds, and whether it may be left out."""
     more: JsonDict = {"unit": column.unit} if column.unit else {}
@@ -85,13 +65,6 @@ def _field(column: Column) -> Any:
     info = Field(description=column.description, examples=examples, json_schema_extra=more)
     kind: Any = Annotated[column.value_type, info]
     return NotRequired[kind] if column.nullable else kind
-
-
-def _between(low: float | None, high: float | None, word: str) -> str:
-    """Bounds in words; "" where there are none."""
-    if low is not None and high is not None:
-        return f" of {low:g}" if low == high else f" {word} {low:g} to {high:g}"
-    return f" of at least {low:g}" if low is not None else f" of at most {high:g}" if high is not None else ""
 
 
 def _plain(value: Any) -> Any:

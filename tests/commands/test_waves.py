@@ -22,12 +22,12 @@ from tremplin import journal, live
 from tremplin.errors import TremplinError
 from tremplin.frame import model_columns, model_frame
 from tremplin.onnx_model import OnnxModel
+from tremplin.release import open_release, write_release
 from tremplin.settings import load_settings
 from tremplin.store import insert_once, open_store, outcomes, predictions
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lamps")]
 
-CHALLENGER = "f" * 16
 BEGUN = datetime(2024, 2, 1, tzinfo=ZoneInfo("Europe/Paris"))
 
 
@@ -46,7 +46,21 @@ class Street:
         self.rows = rows[rows["morning"] >= BEGUN].reset_index(drop=True)
         model = OnnxModel(settings.releases / self.champion / "model.onnx", contract)
         self.scores = model.score(model_columns(model_frame(self.rows, contract)))
-        rollout.start_rollout(self.store, self.pilot, CHALLENGER, by="a test", as_of=BEGUN)
+        self.settings = settings
+        self.challenger = self.released(2)
+        rollout.start_rollout(self.store, self.pilot, self.challenger, by="a test", as_of=BEGUN)
+
+    def released(self, version: int, old: str = "", new: str = "") -> str:
+        """A release like the champion, of another version; its contract says ``new`` for ``old``."""
+        champion = open_release(self.settings.releases / self.champion, self.settings.release_public_key)
+        files = {name: champion.path / name for name in champion.manifest.files}
+        text = files["contract.yaml"].read_text("utf-8")
+        assert old in text
+        edited = self.settings.root / "edited.yaml"
+        edited.write_text(text.replace(old, new), "utf-8")
+        manifest = champion.manifest.model_copy(update={"model_version": version})
+        files["contract.yaml"] = edited
+        return write_release(self.settings.releases, files, manifest, self.settings.signing_key).id
 
     def answer(self, scores: NDArray[np.float64]) -> None:
         """The challenger's answers, and the outcomes with the time they became known."""
@@ -57,7 +71,7 @@ class Street:
             {
                 "prediction_id": f"f-{row['check_id']}",
                 "pilot": "lamps",
-                "release_id": CHALLENGER,
+                "release_id": self.challenger,
                 "cohort": "challenger",
                 "key": row["check_id"],
                 "subject": row["check_id"],
@@ -82,7 +96,7 @@ class Street:
     def days(self, most: int) -> Iterator[str]:
         """What was done on each day that somebody asked."""
         for day in range(most):
-            yield next_step.fn("lamps", CHALLENGER, BEGUN + timedelta(days=day))["done"]
+            yield next_step.fn("lamps", self.challenger, BEGUN + timedelta(days=day))["done"]
 
     def kinds(self) -> list[str]:
         return [entry.kind for entry in journal.entries(self.store)][4:]
@@ -111,11 +125,55 @@ def test_a_good_challenger_passes_wave_after_wave(street: Street) -> None:
 def test_a_wave_is_not_judged_before_it_began(street: Street) -> None:
     """Held for thousands of days, a challenger would answer its users unjudged."""
     street.answer(street.scores)
-    assert next_step.fn("lamps", CHALLENGER, BEGUN)["done"] == "opened"
+    assert next_step.fn("lamps", street.challenger, BEGUN)["done"] == "opened"
     with pytest.raises(TremplinError, match=r"nothing of it was known then\. Name a later --as-of"):
-        next_step.fn("lamps", CHALLENGER, BEGUN - timedelta(days=1))
-    assert next_step.fn("lamps", CHALLENGER, BEGUN + timedelta(days=1))["done"] == "held"
+        next_step.fn("lamps", street.challenger, BEGUN - timedelta(days=1))
+    assert next_step.fn("lamps", street.challenger, BEGUN + timedelta(days=1))["done"] == "held"
     assert street.kinds().count("wave") == 1
+
+
+def test_no_wave_is_opened_before_the_rollout_began(street: Street) -> None:
+    with pytest.raises(
+        TremplinError, match=r"its rollout, was taken as of 2024-01-31 23:00 UTC, after 2024-01-31"
+    ):
+        next_step.fn("lamps", street.challenger, BEGUN - timedelta(seconds=1))
+    assert street.kinds() == ["rollout"]
+    how = {"by": "a test", "reason": "complaints"}
+    rollout.halt(street.store, street.pilot, as_of=BEGUN + timedelta(days=1), **how)
+    rollout.resume(street.store, street.pilot, as_of=BEGUN + timedelta(days=2), **how)
+    with pytest.raises(TremplinError, match="its resumption, was taken as of 2024-02-02 23:00 UTC"):
+        next_step.fn("lamps", street.challenger, BEGUN + timedelta(days=1))
+    assert next_step.fn("lamps", street.challenger, BEGUN + timedelta(days=2))["done"] == "opened"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "description: Years in service,",
+            "description: In service, customProperties: [{property: unit, value: month}],",
+            r"age is a number from 0 to 40, and its contract says .* \(month\)",
+        ),
+        ("name: age,", "name: years,", "needs years, which callers of the champion"),
+        ("name: failed,", "name: went_dark,", r"answers went_dark \(classification\)"),
+    ],
+)
+def test_a_challenger_that_every_server_would_refuse_meets_nobody(
+    street: Street, old: str, new: str, said: str
+) -> None:
+    """Its users would see nothing of the wave, and the journal would say that it was opened."""
+    rollout.rollback(
+        street.store, street.pilot, street.challenger, by="a test", as_of=BEGUN, reason="another"
+    )
+    other = street.released(3, old, new)
+    rollout.start_rollout(street.store, street.pilot, other, by="a test", as_of=BEGUN)
+    known = live.current(street.store, "lamps")
+    with pytest.raises(
+        TremplinError, match=rf"No wave of {other} is opened: .*{said}.* `tremplin rollout rollback`"
+    ):
+        next_step.fn("lamps", other, BEGUN)
+    assert live.current(street.store, "lamps") == known
+    assert street.kinds() == ["rollout", "rollback", "rollout"]
 
 
 def test_a_degraded_challenger_is_taken_back_by_itself_within_its_first_wave(street: Street) -> None:

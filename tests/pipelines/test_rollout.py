@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -133,6 +134,15 @@ def test_no_wave_is_left_out_or_invented(begun: Engine, pilot: Pilot) -> None:
             rollout.open_wave(begun, pilot, "new", wave, **HOW)
     with pytest.raises(TremplinError, match="other is not the challenger of flights"):
         rollout.open_wave(begun, pilot, "other", 1, **HOW)
+
+
+def test_a_wave_is_not_opened_as_of_a_time_before_the_last_step(begun: Engine, pilot: Pilot) -> None:
+    early: dict[str, Any] = {"by": "tremplin", "as_of": AS_OF - timedelta(seconds=1)}
+    for wave, step in ((1, "rollout"), (2, "wave")):
+        with pytest.raises(TremplinError, match=rf"its {step}, was taken as of 2013-07-01 00:00 UTC"):
+            rollout.open_wave(begun, pilot, "new", wave, **early)
+        rollout.open_wave(begun, pilot, "new", wave, **HOW)
+    assert kinds(begun) == ["go-live", "rollout", "wave", "wave"]
 
 
 def test_nobody_is_promoted_before_everybody_has_it(begun: Engine, pilot: Pilot) -> None:

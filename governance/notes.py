@@ -19,7 +19,14 @@ from tremplin.pilot import Pilot
 
 Kind = Literal["incident", "arbitration", "lesson"]
 MACHINES = (BY_MACHINE, "gate")
-SIGNED = ("approval", "halt", "resumption", "stop", "restart", *get_args(Kind))  # kinds of entries that no machine writes
+SIGNED = (
+    "approval",
+    "halt",
+    "resumption",
+    "stop",
+    "restart",
+    *get_args(Kind),
+)  # kinds of entries that no machine writes
 FOLLOWING = ("release", "go-live", "rollout")  # bear an approver's name: their approval is what is signed
 TEXT_LIMIT = 2000  # characters; what is longer is a document, to be named by its place
 

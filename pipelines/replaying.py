@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import perf_counter
+from time import monotonic, perf_counter, sleep
 from typing import Any
 
 import httpx
@@ -23,6 +23,7 @@ from tremplin.store import insert_once, outcomes, predictions
 MAX_ROWS = 5000  # of one call; the server's own limit
 PATIENCE = httpx.Timeout(60.0, connect=5.0)  # seconds; a locked store holds an answer back for up to 30
 
+ARRIVAL = 30.0  # seconds without any; a server's log is milliseconds behind, and a locked store a while
 KEYS = 5000  # asked for in one query; SQLite takes 32,766 parameters
 
 Progress = Callable[[int, int], None]  # rows answered, of how many
@@ -52,7 +53,8 @@ def replay(
         progress: called after each answer with the rows answered and the rows to answer.
 
     Raises:
-        TremplinError: the server does not answer, or refuses; what was answered before is in the store.
+        TremplinError: the server does not answer, or refuses, or its answers do not reach the store; what was answered before
+            is kept.
     """
     begun = perf_counter()
     contract = pilot.contract
@@ -61,12 +63,14 @@ def replay(
     known = _answered(engine, pilot.name, rows[contract.time])
     waiting = rows[~rows[contract.key].astype(str).isin(known)].sort_values([contract.time, contract.key])
     sent = batches = 0
+    answered: list[str] = []
     with httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client:
         for batch in _batches(waiting, contract):
-            _send(client, batch)
+            answered += _send(client, batch)
             sent, batches = sent + len(batch), batches + 1
             if progress:
                 progress(sent, len(waiting))
+    _wait_for(engine, answered, url)
     return ReplayFacts(sent, len(rows) - len(waiting), batches, perf_counter() - begun)
 
 
@@ -151,7 +155,8 @@ def _batches(rows: pd.DataFrame, contract: Contract) -> Iterator[list[dict[str, 
             start = end
 
 
-def _send(client: httpx.Client, batch: list[dict[str, Any]]) -> None:
+def _send(client: httpx.Client, batch: list[dict[str, Any]]) -> list[str]:
+    """Identities of the answers."""
     try:
         answer = client.post(
             "/predict", content=to_json({"rows": batch}), headers={"content-type": "application/json"}
@@ -163,6 +168,34 @@ def _send(client: httpx.Client, batch: list[dict[str, Any]]) -> None:
         ) from error
     if answer.status_code != httpx.codes.OK:
         raise TremplinError(f"The server {client.base_url} refuses ({answer.status_code}): {_reason(answer)}")
+    return [prediction["prediction_id"] for prediction in answer.json()["predictions"]]
+
+
+def _wait_for(engine: Engine, answered: list[str], url: str) -> None:
+    """Until the store has every answer: the server keeps each on its own disk first.
+
+    Raises:
+        TremplinError: for ``ARRIVAL`` seconds none came.
+    """
+    last = monotonic()
+    while answered:
+        missing: list[str] = []
+        with engine.connect() as connection:
+            for start in range(0, len(answered), KEYS):
+                asked = answered[start : start + KEYS]
+                query = sa.select(predictions.c.prediction_id).where(predictions.c.prediction_id.in_(asked))
+                there = set(connection.scalars(query))
+                missing += [identity for identity in asked if identity not in there]
+        if len(missing) < len(answered):
+            last = monotonic()
+        elif monotonic() - last > ARRIVAL:
+            raise TremplinError(
+                f"The server {url} answered, and {len(missing):,} of its answers do not reach the store. They are kept on the "
+                "server's disk until they do: see its log, and whether it writes to the same store (TREMPLIN_STORE_URL)."
+            )
+        answered = missing
+        if missing:
+            sleep(0.02)
 
 
 def _reason(answer: httpx.Response) -> str:

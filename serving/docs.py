@@ -1,22 +1,30 @@
-"""The API's own description: OpenAPI made from the champion's contract, and a page for it that loads nothing from elsewhere."""
+"""The API's own description: OpenAPI made from the champion's contract."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
-from starlette.responses import HTMLResponse
-from starlette.staticfiles import StaticFiles
+from pydantic.json_schema import models_json_schema
 
-from serving.answers import described
+from serving.answers import Predictions, described
 from serving.live_watch import State
 from serving.request_model import MAX_ROWS, example
 
+TEMPLATE = "#/components/schemas/{model}"
 REFERENCE = "#/components/schemas/Row"
+REFUSALS = {
+    "400": "The body is not JSON",
+    "401": "Nobody who is known here asks",
+    "403": "Who asks may not",
+    "413": "The body is too long",
+    "415": "The body is not said to be application/json",
+    "422": "A row does not fit the contract: `errors` names row, field, what was got and what is expected",
+    "429": "Too many rows for now; Retry-After says when to go on",
+    "500": "The server failed; `instance` is the request's id in its log",
+    "503": "No release is live, or the answer cannot be logged",
+}
 
 
 def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
@@ -24,14 +32,15 @@ def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    document["paths"] = {"/predict": {"post": _predict()}, **document["paths"]}
+    schemas |= models_json_schema([(Predictions, "serialization")], ref_template=TEMPLATE)[1]["$defs"]
     if state is None:
         return document
     contract = state.champion.contract
     document["info"]["title"] = f"{contract.name} ({state.champion.release.manifest.pilot})"
     document["info"]["description"] = contract.description.usage
-    row = state.champion.row.json_schema(ref_template="#/components/schemas/{model}")
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Row"] = row
+    schemas["Row"] = state.champion.row.json_schema(ref_template=TEMPLATE)
     answer, more = schemas["Prediction"], described(contract)
     answer["properties"] |= more
     answer["required"] += list(more)
@@ -55,20 +64,20 @@ def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
     return document
 
 
-def add_docs_page(app: FastAPI) -> None:
-    """``/docs``, with Swagger UI from the package fastapi-offline: FastAPI's own page would load it from a CDN."""
-    spec = find_spec("fastapi_offline")  # only its files are used
-    assert spec is not None
-    assert spec.origin is not None
-    app.mount("/docs/assets", StaticFiles(directory=Path(spec.origin).parent / "static"), name="docs-assets")
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="openapi.json",
-            title=app.title,
-            swagger_js_url="docs/assets/swagger-ui-bundle.js",
-            swagger_css_url="docs/assets/swagger-ui.css",
-            swagger_favicon_url="docs/assets/favicon.png",
-            swagger_ui_parameters={"validatorUrl": None},  # or the page asks a service elsewhere
-        )
+def _predict() -> dict[str, Any]:
+    """The operation that ``serving.predict_route`` answers: no route of the framework's that it could describe by itself."""
+    answers = [{"$ref": f"#/components/schemas/{name}"} for name in ("Prediction", "Predictions")]
+    problem: dict[str, Any] = {"application/problem+json": {}}
+    return {
+        "summary": "Score one row, or many",
+        "description": "Every answer is logged before it is sent. A fault names its row, its field, what was got and what is "
+        "expected.",
+        "operationId": "predict",
+        "responses": {
+            "200": {
+                "description": "The answer to one row, or to each of many",
+                "content": {"application/json": {"schema": {"anyOf": answers}}},
+            },
+            **{status: {"description": reason, "content": problem} for status, reason in REFUSALS.items()},
+        },
+    }

@@ -6,11 +6,13 @@ import json
 import logging
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from serving.answers import STOPPED
 from serving.metrics import Metrics
 from serving.misreading import Reader
 from serving.releases import Servable, interchangeable, open_servable
@@ -39,9 +41,37 @@ class State:
         """Its contract is the one that callers write by."""
         return self.releases[self.live.champion]
 
-    def cohort(self, subject: str, row: Row) -> str:
-        """The subject's cohort; a row that only the champion's contract accepts is the champion's."""
-        drawn = self.live.cohort(subject)
+    @cached_property
+    def pilot(self) -> str:
+        """Whose releases these are."""
+        return self.champion.release.manifest.pilot
+
+    @cached_property
+    def key(self) -> str:
+        """The column that names a row."""
+        return self.champion.contract.key
+
+    @cached_property
+    def subject(self) -> str | None:
+        """The column that a cohort is drawn from, if there is one."""
+        return self.champion.contract.subject
+
+    @cached_property
+    def time(self) -> str:
+        """The column with the time of the event."""
+        return self.champion.contract.time
+
+    def cohort(self, row: Row) -> str:
+        """The cohort of the row's subject; a row that only the champion's contract accepts is the champion's.
+
+        Where nobody is named, each row is its own subject: a wave still gets its share.
+        """
+        if self.live.stopped is not None:
+            return STOPPED
+        if not self.live.share:
+            return "champion"
+        subject = None if self.subject is None else row[self.subject]
+        drawn = self.live.cohort(str(row[self.key] if subject is None else subject))
         return drawn if self.readers[self.live.release(drawn)].reads(row) else "champion"
 
     def answering(self, cohort: str) -> Servable:
@@ -55,7 +85,7 @@ class LiveWatch:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings, self.metrics = settings, metrics
         self.state: State | None = None
-        self.engine: Engine | None = None  # None until the store has answered once
+        self._engine: Engine | None = None  # None until the store has answered once
         self.problem = "starting"
         self._cache = settings.home / f"live-{settings.pilot}.json"
         self._stop = threading.Event()
@@ -72,7 +102,7 @@ class LiveWatch:
         """Why no prediction can be made, or None."""
         if self.stopping:
             return "the server is stopping"
-        return self.problem if self.state is None or self.engine is None else None
+        return self.problem if self.state is None else None
 
     def start(self) -> None:
         """Go on with what was live before, and look whether it still is; wait a little for the first answer."""
@@ -86,12 +116,12 @@ class LiveWatch:
     def poll(self) -> None:
         """Look at the store once; whatever is wrong with what it says, the last good state stays."""
         try:
-            self.engine = self.engine or open_store(self.settings)
-            found = current(self.engine, self.settings.pilot)
+            self._engine = self._engine or open_store(self.settings)
+            found = current(self._engine, self.settings.pilot)
             if found is not None:
                 self._follow(*found)
             elif self.state is None:
-                self._seed(self.engine)
+                self._seed(self._engine)
             self._said = ""
         except (TremplinError, SQLAlchemyError, OSError, ValueError) as error:
             self._refuse(error)

@@ -7,7 +7,10 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ROUTES = frozenset({"/predict", "/livez", "/readyz", "/metrics", "/release", "/docs", "/openapi.json"})
+ROUTES = frozenset(
+    {"/predict", "/livez", "/readyz", "/metrics", "/release", "/notice", "/docs", "/openapi.json"}
+)
+TENTHS = tuple(step / 10 for step in range(1, 10))
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -42,6 +45,18 @@ class Metrics:
             ["release", "segment"],
             registry=self.registry,
         )
+        self.scores = Histogram(
+            "tremplin_score",
+            "Scores of the rows answered: probabilities, or amounts as a share of the target's range",
+            ["release"],
+            buckets=TENTHS,
+            registry=self.registry,
+        )
+        self.unlogged = Counter(
+            "tremplin_unlogged",
+            "Rows answered though the answer could not be logged, where the charter allows it",
+            registry=self.registry,
+        )
         self.log_failures = Counter(
             "tremplin_log_failures",
             "Requests refused because their answers could not be logged",
@@ -54,6 +69,11 @@ class Metrics:
             "tremplin_live_refused", "Polls whose row could not be read or served; the last good one stays",
             registry=self.registry,
         )  # fmt: skip
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        """One request, answered."""
+        self.requests.labels(route, status).inc()
+        self.seconds.labels(route).observe(seconds)
 
 
 class MetricsMiddleware:
@@ -81,5 +101,4 @@ class MetricsMiddleware:
         finally:
             page = "/docs" if scope["path"].startswith("/docs/") else scope["path"]
             route = page if page in ROUTES else "other"  # callers must not make labels
-            self.metrics.requests.labels(route, status).inc()
-            self.metrics.seconds.labels(route).observe(perf_counter() - begun)
+            self.metrics.observe(route, status, perf_counter() - begun)

@@ -1,74 +1,213 @@
-"""From validated rows to logged answers."""
+"""From the body of a request to answers that are logged: validated, drawn, scored, kept, counted."""
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
-from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-from sqlalchemy.engine import Engine
+from pydantic_core import to_json
 
-from serving.answers import AMOUNT, said
+from serving.answers import AMOUNT, NOTICE, STOPPED, instead, reviewed, said
 from serving.live_watch import State
 from serving.metrics import Metrics
-from serving.prediction_log import write
+from serving.prediction_log import PredictionLog
 from serving.problems import Problem
+from serving.releases import Servable
 from serving.request_body import read_rows
 from serving.request_model import Row
+from serving.spool import SpoolFailed
+
+# Bytes of a body that is answered on the event loop: a few rows take less time there than the way to a thread and back. Longer
+# ones must not keep the rest waiting.
+AT_ONCE = 16 * 1024
+Charge = Callable[[int], Awaitable[None]]
+
+THREADS = 2  # NumPy and ONNX Runtime let go of the interpreter; validation does not, so more threads would only take turns
 
 
-def predict(body: bytes, state: State, engine: Engine, metrics: Metrics) -> dict[str, Any]:
-    """Validate, score and log one request; the answer as it is sent.
+@dataclass
+class Answered:
+    """The rows of one request, answered and not yet logged."""
+
+    answers: list[dict[str, Any]]
+    segments: list[tuple[str, str]]  # release and segment of each row that is of a group it was not proven on
+    out_of_range: list[str]  # features, once for each value that training never came near
+    record: bytes = (
+        b""  # what is logged: a JSON list, an object a row with the columns of the table predictions
+    )
+
+
+class Predictor:
+    """Answers by what is live. An answer leaves only once it is in the spool."""
+
+    def __init__(self, state: Callable[[], State], log: PredictionLog, metrics: Metrics) -> None:
+        self._state, self._log, self._metrics = state, log, metrics
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
+
+    def close(self) -> None:
+        """Finish what is under way."""
+        self._pool.shutdown()
+
+    async def answer(self, body: bytes, charge: Charge, trace: str | None = None) -> dict[str, Any]:
+        """The answer to a JSON body of one row or many, as it is sent.
+
+        Args:
+            charge: counts the rows against the caller's limit.
+            trace: the caller's ``traceparent``, kept with the prediction.
+
+        Raises:
+            Problem: the body does not fit (400, 422), holds more rows than the caller may ask for now (429), nothing is live or
+                the answer cannot be logged (503).
+        """
+        state = self._state()
+        if len(body) <= AT_ONCE:
+            rows, many = read_rows(body, state.champion)
+            await charge(len(rows))
+            answered = answer_rows(rows, state, trace)
+        else:
+            rows, many = await self._in_thread(read_rows, body, state.champion)
+            await charge(len(rows))
+            answered = await self._in_thread(answer_rows, rows, state, trace)
+        await self._keep(answered, state)
+        return {"predictions": answered.answers} if many else answered.answers[0]
+
+    async def answer_rows(
+        self, rows: Sequence[Row], state: State, trace: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The answers to rows that were validated against the contract of the champion of ``state``, logged as those of a body.
+
+        Raises:
+            Problem: 503, the answers cannot be logged.
+        """
+        answered: Answered = await self._in_thread(answer_rows, rows, state, trace)
+        await self._keep(answered, state)
+        return answered.answers
+
+    async def _in_thread(self, work: Callable[..., Any], *given: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *given)
+
+    async def _keep(self, answered: Answered, state: State) -> None:
+        try:
+            await self._log.append(answered.record)
+        except SpoolFailed as error:
+            self._metrics.log_failures.inc()
+            if not state.champion.sheet.unlogged:
+                raise Problem(
+                    503, "The answer cannot be logged", f"No prediction was made: {error}"
+                ) from error
+            self._metrics.unlogged.inc(len(answered.answers))
+        self._count(answered, state)
+
+    def _count(self, answered: Answered, state: State) -> None:
+        metrics = self._metrics
+        for answer in answered.answers:
+            release, score = answer["release"], answer[AMOUNT] if AMOUNT in answer else answer["score"]
+            metrics.predictions.labels(release, answer["cohort"]).inc()
+            if score is not None:
+                scale = state.releases[release].scale
+                metrics.scores.labels(release).observe((score - scale.low) / (scale.high - scale.low))
+        for release, segment in answered.segments:
+            metrics.excluded.labels(release, segment).inc()
+        for feature in answered.out_of_range:
+            metrics.out_of_range.labels(feature).inc()
+
+
+def answer_rows(rows: Sequence[Row], state: State, trace: str | None) -> Answered:
+    """Draw each row's cohort, score it with that cohort's release, and say why a person looks at it."""
+    received = datetime.now(UTC)
+    cohorts = [state.cohort(row) for row in rows]
+    scores = _scores(rows, cohorts, state)
+    answered = Answered([], [], [])
+    entries = []
+    for row, cohort, score in zip(rows, cohorts, scores, strict=True):
+        servable = state.answering(cohort)
+        strange = servable.out_of_range(row)
+        content, excluded, segment = _content(row, score, servable, state)
+        undecided = excluded is not None and (cohort != STOPPED or servable.sheet.fallback.answer is None)
+        review = reviewed(servable.sheet, score, undecided=undecided, out_of_range=strange)
+        answer = {
+            "prediction_id": prediction_id(received),
+            "key": str(row[state.key]),
+            **content,
+            "excluded": excluded,
+            "release": servable.id,
+            "cohort": cohort,
+            "out_of_range": strange if servable.sheet.out_of_range != "answer" else [],
+            "review": review,
+            "ai_system": servable.sheet.system,
+            "notice": NOTICE,
+        }
+        answered.answers.append(answer)
+        answered.out_of_range.extend(strange)
+        if segment is not None:
+            answered.segments.append((servable.id, segment))
+        entries.append(_entry(row, answer, state, received, trace))
+    answered.record = to_json(entries, inf_nan_mode="null")
+    return answered
+
+
+def _content(
+    row: Row, score: float | None, servable: Servable, state: State
+) -> tuple[dict[str, Any], str | None, str | None]:
+    """What is said of the target; why the release does not answer the row, if it does not; and the segment it is left out for."""
+    threshold = servable.release.manifest.decision_threshold
+    if state.live.stopped is not None:
+        return instead(servable.sheet, threshold), f"a person stopped the model: {state.live.stopped}", None
+    left_out = servable.coverage.excluded(row)
+    if left_out is None:
+        return said(score, threshold), None, None
+    segment, reason = left_out
+    return said(None, threshold), reason, segment
+
+
+def _entry(
+    row: Row, answer: dict[str, Any], state: State, received: datetime, trace: str | None
+) -> dict[str, Any]:
+    """The answer as the table ``predictions`` keeps it."""
+    subject = None if state.subject is None else row[state.subject]
+    return {
+        "prediction_id": answer["prediction_id"],
+        "pilot": state.pilot,
+        "release_id": answer["release"],
+        "cohort": answer["cohort"],
+        "key": answer["key"],
+        "subject": None if subject is None else str(subject),
+        "event_time": row[state.time],
+        "received_at": received,
+        "score": answer[AMOUNT] if AMOUNT in answer else answer["score"],
+        "decision": answer.get("decision"),
+        "excluded": answer["excluded"],
+        "review": answer["review"],
+        "traceparent": trace,
+        "row": row,
+    }
+
+
+def _scores(rows: Sequence[Row], cohorts: list[str], state: State) -> list[float | None]:
+    """A score for each row by the release of its cohort; None for all while the model is stopped.
 
     Raises:
-        Problem: the body does not fit (400, 422), or the answer cannot be logged (503).
+        Problem: 500, a model gives no number.
     """
-    rows, many = read_rows(body, state.champion)
-    subjects = _texts(rows, state.champion.contract.subject)
-    keys = _texts(rows, state.champion.contract.key)
-    # Where nobody is named, each row is its own subject: a wave still gets its share.
-    drawn_by = [
-        subject if subject is not None else str(key) for subject, key in zip(subjects, keys, strict=True)
-    ]
-    cohorts = [state.cohort(name, row) for name, row in zip(drawn_by, rows, strict=True)]
-    received = datetime.now(UTC)
-    answers: list[dict[str, Any]] = [{}] * len(rows)
-    outside: Counter[tuple[str, str]] = Counter()  # release and segment of the rows that get no answer
+    scores: list[float | None] = [None] * len(rows)
+    if state.live.stopped is not None:
+        return scores
     for cohort in dict.fromkeys(cohorts):
         places = [place for place, drawn in enumerate(cohorts) if drawn == cohort]
-        for place, answer in zip(
-            places, _score([rows[p] for p in places], state, cohort, received, outside), strict=True
-        ):
-            answers[place] = answer
-    pilot, time = state.champion.release.manifest.pilot, state.champion.contract.time
-    entries = [
-        {
-            "prediction_id": answer["prediction_id"],
-            "pilot": pilot,
-            "release_id": answer["release"],
-            "cohort": answer["cohort"],
-            "key": answer["key"],
-            "subject": subject,
-            "event_time": row[time],
-            "received_at": received,
-            "score": answer[AMOUNT] if AMOUNT in answer else answer["score"],
-            "decision": answer.get("decision"),
-            "excluded": answer["excluded"],
-            "row": row,
-        }
-        for row, subject, answer in zip(rows, subjects, answers, strict=True)
-    ]
-    try:
-        write(engine, entries)
-    except Problem:
-        metrics.log_failures.inc()
-        raise
-    _count(answers, metrics)
-    for (release, segment), count in outside.items():
-        metrics.excluded.labels(release, segment).inc(count)
-    return {"predictions": answers} if many else answers[0]
+        servable = state.answering(cohort)
+        found = servable.scores([rows[place] for place in places])
+        if not all(map(math.isfinite, found)):
+            detail = f"Release {servable.id} has no score for one of these rows."
+            raise Problem(500, "The model gave no number", detail)
+        for place, score in zip(places, found, strict=True):
+            scores[place] = score
+    return scores
 
 
 def prediction_id(moment: datetime) -> str:
@@ -76,48 +215,3 @@ def prediction_id(moment: datetime) -> str:
     number = int(moment.timestamp() * 1000) << 80 | int.from_bytes(os.urandom(10), "big")
     number = number & ~(0xF << 76) | 0x7 << 76  # version
     return f"{number & ~(0x3 << 62) | 0x2 << 62:032x}"  # variant
-
-
-def _score(
-    rows: list[Row], state: State, cohort: str, moment: datetime, outside: Counter[tuple[str, str]]
-) -> list[dict[str, Any]]:
-    """Answers of one cohort's release to its rows; those it was not proven on are counted in ``outside`` by segment."""
-    servable = state.answering(cohort)
-    scores = servable.model.score({f.name: [row[f.name] for row in rows] for f in servable.model.features})
-    if not np.isfinite(scores).all():
-        raise Problem(
-            500, "The model gave no number", f"Release {servable.id} has no score for one of these rows."
-        )
-    threshold = servable.release.manifest.decision_threshold
-    keys = _texts(rows, state.champion.contract.key)
-    left_out = [servable.coverage.excluded(row) for row in rows]
-    outside.update((servable.id, found[0]) for found in left_out if found)
-    return [
-        {
-            "prediction_id": prediction_id(moment),
-            "key": key,
-            **said(None if found else score, threshold),
-            "excluded": found[1] if found else None,
-            "release": servable.id,
-            "cohort": cohort,
-            "out_of_range": servable.out_of_range(row),
-        }
-        for row, key, score, found in zip(rows, keys, scores.tolist(), left_out, strict=True)
-    ]
-
-
-def _texts(rows: list[Row], column: str | None) -> list[str | None]:
-    """The column as text, as the store keeps keys and subjects; None where the pilot has no such column or the row no value."""
-    values = [None if column is None else row[column] for row in rows]
-    return [None if value is None else str(value) for value in values]
-
-
-def _count(answers: list[dict[str, Any]], metrics: Metrics) -> None:
-    for (release, cohort), count in Counter(
-        (answer["release"], answer["cohort"]) for answer in answers
-    ).items():
-        metrics.predictions.labels(release, cohort).inc(count)
-    for feature, count in Counter(
-        feature for answer in answers for feature in answer["out_of_range"]
-    ).items():
-        metrics.out_of_range.labels(feature).inc(count)

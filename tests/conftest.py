@@ -24,6 +24,7 @@ from tests.results import ROOT, Result, make_result
 from tests.tremplin_cli import AS_OF, lamp_checkout, tremplin
 from tremplin.pilot import Pilot, load_pilot
 from tremplin.release import GoNoGo, Manifest, Release, make_keys, write_release
+from tremplin.service import SERVICE, sheet
 from tremplin.settings import Settings, load_settings
 from tremplin.store import metadata, open_store
 from tremplin.target import Task
@@ -133,8 +134,8 @@ class ReleaseFactory:
         return write_release(root, files, manifest, signing_key or self.private_key)
 
 
-def make_releases_of(pilot: Pilot, folder: Path) -> ReleaseFactory:
-    """The boosted candidate with few trees, trained on January by the pilot's own functions, exported and signed."""
+def make_releases_of(pilot: Pilot, folder: Path, **candidate: dict[str, Any]) -> ReleaseFactory:
+    """A candidate, the boosted one with few trees unless told, trained on January by the pilot's own functions and signed."""
     from pipelines.exporting import export_onnx
     from pipelines.fast import export_fast
     from pipelines.fitting import fit, labels_of
@@ -144,14 +145,17 @@ def make_releases_of(pilot: Pilot, folder: Path) -> ReleaseFactory:
 
     rows = pilot.source.fetch(JANUARY, MARCH)
     train = rows[(rows[pilot.contract.time] < FEBRUARY) & rows[pilot.contract.target].notna()]
-    few = {"boosted": {**pilot.file.model.candidates["boosted"], "trees": 20}}
-    settings = pilot.file.model.model_copy(update={"candidates": few, "seed": 1, "threads": 1})
+    candidates = candidate or {"boosted": {**pilot.file.model.candidates["boosted"], "trees": 20}}
+    (name,) = candidates
+    settings = pilot.file.model.model_copy(update={"candidates": candidates, "seed": 1, "threads": 1})
     frame, labels = model_frame(train, pilot.contract), labels_of(train, pilot.contract)
-    pipeline = fit(pilot, settings, "boosted", frame, labels)
+    pipeline = fit(pilot, settings, name, frame, labels)
     (folder / "model.onnx").write_bytes(export_onnx(pipeline, pilot.contract))
     described = profile(train, pilot.contract, folder / "model.onnx") | {"coverage": COVERAGE}
     write_json(folder / "profile.json", described)
     files = {name: folder / name for name in ("model.onnx", "profile.json")}
+    files[SERVICE] = folder / SERVICE
+    files[SERVICE].write_text(sheet(pilot.charter, pilot.file.service).model_dump_json(), "utf-8")
     files["contract.yaml"] = pilot.folder / "contract.yaml"
     (folder / "fast").mkdir()
     for name, content in export_fast(pipeline, pilot.contract, frame).items():

@@ -69,11 +69,11 @@ def test_the_docs_load_nothing_from_elsewhere(champion: Release, ask: Ask) -> No
     page = ask("GET", "/docs").text
     assert "//" not in re.sub(r"<!--.*?-->", "", page)
     assets = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert len(assets) == 3
+    assert len(assets) == 4
     for asset in assets:
         answer = ask("GET", f"/{asset}")
         assert answer.status_code == 200
-        assert len(answer.content) > 1000
+        assert len(answer.content) > 100
 
 
 def test_metrics_count_what_happened(champion: Release, client: Any, rows: list[dict[str, Any]]) -> None:

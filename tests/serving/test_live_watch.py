@@ -176,22 +176,26 @@ def test_what_was_live_survives_a_restart_with_a_bad_row(
     assert restarted.state.champion.id == good
 
 
-def test_without_a_store_nothing_is_ready_and_it_is_taken_up_when_it_answers(
+def test_without_a_store_it_goes_on_with_its_copy_and_without_one_it_waits(
     release_factory: Any, settings: Settings, store: Engine, watch: LiveWatch, tmp_path: Path
 ) -> None:
     go(store, champion=release_factory(settings.releases).id)
     watch.poll()  # leaves its copy
     folder = tmp_path / "volume"
-    away = LiveWatch(
-        settings.model_copy(update={"store_url": SecretStr(f"sqlite:///{folder}/store.db")}), Metrics()
-    )
+    elsewhere = settings.model_copy(update={"store_url": SecretStr(f"sqlite:///{folder}/store.db")})
+    away = LiveWatch(elsewhere, Metrics())
     away.start()
     assert away.state is not None
-    assert away.not_ready is not None
-    assert "does not answer" in away.not_ready
-    folder.mkdir()
-    away.poll()
     assert away.not_ready is None
+    assert refusals(away) == 1
+    new = LiveWatch(elsewhere.model_copy(update={"home": tmp_path / "new"}), Metrics())
+    new.poll()
+    assert "does not answer" in (new.not_ready or "")
+    folder.mkdir()
+    release = release_factory(settings.releases).id
+    go(open_store(elsewhere), champion=release)
+    new.poll()
+    assert (new.not_ready, new.state and new.state.champion.id) == (None, release)
     away.stop()
     assert away.not_ready == "the server is stopping"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -46,10 +47,14 @@ def test_the_scores_are_those_of_the_trained_pipeline(
 def test_one_row_gets_one_answer(champion: Release, ask: Ask, rows: list[dict[str, Any]]) -> None:
     answer = ask("POST", "/predict", json=rows[0])
     assert answer.status_code == 200
-    assert answer.json() | {"prediction_id": "", "score": 0.0, "decision": False} == {
-        "prediction_id": "", "key": rows[0]["flight_id"], "score": 0.0, "decision": False,
-        "excluded": None, "release": champion.id, "cohort": "champion", "out_of_range": [],
+    found = answer.json()
+    known = {"prediction_id", "score", "decision", "review"}
+    assert {name: value for name, value in found.items() if name not in known} == {
+        "key": rows[0]["flight_id"], "excluded": None, "release": champion.id, "cohort": "champion", "out_of_range": [],
+        "ai_system": "Late arrivals from New York", "notice": "/notice",
     }  # fmt: skip
+    assert known <= found.keys()
+    assert found["decision"] is (found["score"] >= 0.33)
 
 
 def test_what_is_answered_is_in_the_store_as_it_was_asked(
@@ -80,44 +85,86 @@ def test_what_is_answered_is_in_the_store_as_it_was_asked(
 def test_an_answer_that_cannot_be_logged_is_not_given(
     champion: Release, client: Any, rows: list[dict[str, Any]], settings: Settings
 ) -> None:
+    settings.home.mkdir(exist_ok=True)
+    settings.spool.write_text("a file where a folder must be")
+
+    async def story() -> None:
+        async with client() as one:
+            for body in (rows[0], {"rows": rows}):
+                refused = await one.post("/predict", json=body)
+                assert refused.status_code == 503
+                assert refused.headers["content-type"] == "application/problem+json"
+                assert refused.headers["retry-after"] == "1"
+                assert "score" not in refused.text
+                assert f"The spool {settings.spool}" in refused.json()["detail"]
+            assert (await one.get("/readyz")).status_code == 503
+            assert "tremplin_log_failures_total 2.0" in (await one.get("/metrics")).text
+            settings.spool.unlink()  # it goes on by itself
+            for _attempt in range(100):
+                if (await one.get("/readyz")).status_code == 200:
+                    break
+                await asyncio.sleep(0.05)
+            assert (await one.post("/predict", json={"rows": rows})).status_code == 200
+
+    asyncio.run(story())
+    assert len(logged(settings)) == len(rows)
+
+
+def test_a_charter_that_allows_it_is_answered_without_a_log_and_that_is_counted(
+    release_factory: Any, client: Any, rows: list[dict[str, Any]], settings: Settings
+) -> None:
+    def unlogged(sheet: bytes) -> bytes:
+        return sheet.replace(b'"unlogged":false', b'"unlogged":true')
+
+    release = release_factory(settings.releases, edit={"service.json": unlogged})
+    change(open_store(settings), "flights", Live(champion=release.id), by="test", reason="go")
+    settings.spool.write_text("a file where a folder must be")
+
+    async def story() -> None:
+        async with client() as one:
+            assert (await one.post("/predict", json={"rows": rows[:7]})).status_code == 200
+            text = (await one.get("/metrics")).text
+            assert "tremplin_unlogged_total 7.0" in text
+            assert "tremplin_log_failures_total 1.0" in text
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("trouble", ["locked", "without its table"])
+def test_a_store_in_trouble_holds_up_no_answer_and_gets_it_once_it_is_well(
+    champion: Release, client: Any, rows: list[dict[str, Any]], settings: Settings, trouble: str
+) -> None:
     store = open_store(settings)
 
     async def story() -> None:
         async with client() as one:
-            with store.begin() as connection:
-                connection.execute(sa.text("alter table predictions rename to away"))
-            refused = await one.post("/predict", json={"rows": rows})
-            assert refused.status_code == 503
-            assert refused.headers["content-type"] == "application/problem+json"
-            assert refused.headers["retry-after"] == "1"
-            assert "score" not in refused.text
-            assert "store cannot be written" in refused.json()["detail"]
-            assert "tremplin_log_failures_total 1.0" in (await one.get("/metrics")).text
-            with store.begin() as connection:
-                connection.execute(sa.text("alter table away rename to predictions"))
-            assert (await one.post("/predict", json={"rows": rows})).status_code == 200
+            with store.connect() as lock:
+                if trouble == "locked":
+                    lock.execute(sa.text("begin immediate"))
+                else:
+                    lock.execute(sa.text("alter table predictions rename to away"))
+                    lock.commit()
+                for row in rows[:5]:
+                    assert (await asyncio.wait_for(one.post("/predict", json=row), 5)).status_code == 200
+                assert (await one.get("/readyz")).status_code == 200
+                assert "tremplin_spool_depth 5.0" in (await one.get("/metrics")).text
+                if trouble == "locked":
+                    lock.rollback()
+                else:
+                    lock.execute(sa.text("alter table away rename to predictions"))
+                    lock.commit()
 
-    _run(story())
-    assert len(logged(settings)) == len(rows)
+    asyncio.run(story())
+    assert sorted(entry.key for entry in logged(settings)) == sorted(row["flight_id"] for row in rows[:5])
 
 
-def test_a_locked_store_holds_up_answers_and_nothing_else(
-    champion: Release, client: Any, rows: list[dict[str, Any]], settings: Settings
+def test_the_callers_trace_is_kept_and_one_that_is_none_is_not(
+    champion: Release, ask: Ask, rows: list[dict[str, Any]], settings: Settings
 ) -> None:
-    import asyncio
-
-    async def story() -> None:
-        async with client() as one:
-            with open_store(settings).connect() as lock:
-                lock.execute(sa.text("begin immediate"))
-                waiting = asyncio.create_task(one.post("/predict", json=rows[0]))
-                for _ in range(20):
-                    assert (await one.get("/livez")).status_code == 200
-                assert not waiting.done()
-                lock.rollback()
-            assert (await waiting).status_code == 200
-
-    _run(story())
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    for sent in (trace, "00-" + "0" * 32 + "-b7ad6b7169203331-01", "nonsense", trace.upper()):
+        assert ask("POST", "/predict", json=rows[0], headers={"traceparent": sent}).status_code == 200
+    assert [entry.traceparent for entry in logged(settings)] == [trace, None, None, None]
 
 
 def test_each_subject_is_answered_by_its_cohorts_release(
@@ -185,9 +232,3 @@ def test_without_a_release_nothing_is_predicted(ask: Ask, rows: list[dict[str, A
     answer = ask("POST", "/predict", json=rows[0])
     assert answer.status_code == 503
     assert "run tremplin approve" in answer.json()["detail"]
-
-
-def _run(story: Any) -> None:
-    import asyncio
-
-    asyncio.run(story)

@@ -27,7 +27,7 @@ def test_without_the_section_a_person_decides_and_nothing_goes_unlogged(root: Pa
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("answer: false", "answer: 0.4", "is yes or no: write true, false, or null"),
+        ("answer: null", "answer: 0.4", "is yes or no: write true, false, or null"),
         ("[0.30, 0.36]", "[0.36, 0.30]", "write the lower score first"),
         ("[0.30, 0.36]", "[0.30, 1.36]", "a score lies within 0 and 1"),
         ("out_of_range: warn", "out_of_range: ignore", "`service.out_of_range`"),

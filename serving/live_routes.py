@@ -1,0 +1,55 @@
+"""The routes that say what is live: to a cluster, to whoever runs it, and to the people it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, Response
+from pydantic_core import to_json
+
+from serving.live_watch import State
+from serving.notice import notice
+from serving.problems import Problem
+
+
+def add_live_routes(app: FastAPI, live: Callable[[], State], not_ready: Callable[[], str | None]) -> None:
+    """Add them.
+
+    Args:
+        live: what answers now; raises Problem where nothing does.
+        not_ready: why no prediction can be made, or None.
+    """
+
+    @app.get("/livez", summary="Is the process alive?")
+    async def livez() -> Response:
+        return _json({"status": "alive"})
+
+    @app.get("/readyz", summary="Can it answer? 503 with the reason if not")
+    async def readyz() -> Response:
+        if reason := not_ready():
+            raise Problem(503, "Not ready", reason)
+        return _json({"status": "ready"})
+
+    @app.get("/release", summary="What is live, and where each release comes from")
+    async def release() -> Response:
+        state = live()
+        pilot = state.champion.release.manifest.pilot
+        facts: dict[str, Any] = {"pilot": pilot, "version": state.version, **state.live.model_dump()}
+        facts["releases"] = {
+            identity: {
+                **servable.release.manifest.model_dump(mode="json", exclude={"files"}),
+                "coverage": [segment.model_dump() for segment in servable.segments],
+                "path": servable.path,
+            }
+            for identity, servable in state.releases.items()
+        }
+        return _json(facts)
+
+    @app.get("/notice", summary="What answers here, what for, who answers for it, and how to object")
+    async def get_notice() -> Response:
+        return _json(notice(live()))
+
+
+def _json(content: Any) -> Response:
+    return Response(to_json(content), media_type="application/json")

@@ -1,0 +1,104 @@
+"""``POST /predict``, in plain ASGI: it is asked for every row, and a framework's own way to a route takes longer than the answer.
+
+It is described in the same OpenAPI document as the rest (``serving.docs``), and whatever else is asked goes to the application.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from time import perf_counter
+
+from pydantic_core import to_json
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serving.access.admission import Access
+from serving.access.roles import Role
+from serving.metrics import Metrics
+from serving.predicting import Predictor
+from serving.problems import Problem
+from serving.request_body import MAX_BYTES
+
+PATH = "/predict"
+JSON = (b"content-type", b"application/json")
+TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+OWN = (JSON, (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+
+class PredictRoute:
+    """Answers ``/predict``; every other path is the application's."""
+
+    def __init__(self, app: ASGIApp, access: Access, predictor: Predictor, metrics: Metrics) -> None:
+        self._app, self._access, self._predictor, self._metrics = app, access, predictor, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or a problem document; both are counted and timed."""
+        if scope["type"] != "http" or scope["path"] != PATH:
+            await self._app(scope, receive, send)
+            return
+        begun, status = perf_counter(), 500  # of a request that dies before it is answered
+        try:
+            try:
+                _require_post(scope["method"])
+                headers = dict(scope["headers"])
+                caller = await self._access.admit(scope, Role.PREDICT)
+                _require_json(headers.get(b"content-type", b""))
+                body = await _body(receive)
+                answer = await self._predictor.answer(
+                    body, partial(self._access.charge, caller), _trace(headers.get(b"traceparent"))
+                )
+            except Problem as problem:
+                status = problem.document["status"]
+                await problem.response()(scope, receive, send)
+                return
+            status, content = 200, to_json(answer)
+            length = (b"content-length", str(len(content)).encode())
+            await send({"type": "http.response.start", "status": 200, "headers": [*OWN, length]})
+            await send({"type": "http.response.body", "body": content})
+        finally:
+            self._metrics.observe(PATH, status, perf_counter() - begun)
+
+
+def _trace(given: bytes | None) -> str | None:
+    """A ``traceparent`` of W3C Trace Context, version 00; one that is none is as if it was not sent, as the standard asks."""
+    return given.decode() if given is not None and TRACEPARENT.fullmatch(given) else None
+
+
+def _require_post(method: str) -> None:
+    """405 for any other, as the framework says it of its own routes."""
+    if method != "POST":
+        detail = f"{method} {PATH} is not possible; POST is."
+        raise Problem(405, "Method Not Allowed", detail, {"Allow": "POST"})
+
+
+def _require_json(given: bytes) -> None:
+    """Nothing is guessed of a body that does not say what it is, and no page elsewhere can make a browser send one unasked.
+
+    Raises:
+        Problem: 415 with the type to send (RFC 9110, section 15.5.16).
+    """
+    if given != JSON[1] and given.partition(b";")[0].strip().lower() != JSON[1]:
+        got = given[:100].decode("latin-1") or "none"
+        detail = f"Send it with Content-Type: application/json; got {got}."
+        raise Problem(415, "The body is not said to be JSON", detail, {"Accept": "application/json"})
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body, as long as it is not too long.
+
+    Raises:
+        Problem: 413 above ``MAX_BYTES``, 400 where the caller leaves before its end.
+    """
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Problem(400, "The body is not whole", "The caller left before its end.")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > MAX_BYTES:
+            detail = f"At most {MAX_BYTES // 2**20} MiB; send fewer rows at a time."
+            raise Problem(413, "The body is too long", detail)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)

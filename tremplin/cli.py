@@ -20,6 +20,7 @@ from tremplin.commands import (
     demo,
     identity,
     journaling,
+    keys,
     loop,
     new,
     reproducing,
@@ -98,6 +99,7 @@ for command in (
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(journaling.app, name="journal")
 app.add_typer(identity.app, name="identity")
+app.add_typer(keys.app, name="key")
 
 
 def main() -> None:

@@ -41,6 +41,10 @@ class StoredKey(Strict):
     created: AwareDatetime
     expires: AwareDatetime | None = None
 
+    def counts(self, now: datetime) -> bool:
+        """Whether it still lets somebody in."""
+        return self.expires is None or self.expires > now
+
 
 class KeysFile(Strict):
     """All keys; one identity may have several, as while one replaces another."""

@@ -7,10 +7,11 @@ ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv --without-pip /opt/tremplin
-COPY locks/serving.txt /build/
+# serving-bare.txt: what is installed for a library that it holds, without what its own Python needs.
+COPY locks/serving.txt locks/serving-bare.txt /build/
 # All wheels but the project's own (tremplin-*.whl), so that a change of code does not install the rest again.
 COPY wheels/[^t]*.whl wheels/t[^r]*.whl /build/wheels/
-RUN pip --python /opt/tremplin/bin/python install --quiet --no-index --no-compile --find-links /build/wheels --require-hashes -r /build/serving.txt \
+RUN pip --python /opt/tremplin/bin/python install --quiet --no-index --no-compile --find-links /build/wheels --no-deps --require-hashes -r /build/serving.txt -r /build/serving-bare.txt \
  && /opt/tremplin/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/tremplin/lib
 COPY wheels/tremplin-*.whl /build/project/
 RUN pip install --quiet --no-index --no-compile --no-deps --target /build/site /build/project/tremplin-*.whl \

@@ -77,10 +77,13 @@ bench: setup ## measure the pipeline against a plain script
 	@$(BIN)/python -m benchmarks.pipeline
 
 # Read from the ranges in pyproject.toml; versions already in the locks stay unless UPGRADE=1.
-LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade) pyproject.toml
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)
+LOCK = $(COMPILE) pyproject.toml
 lock: ## resolve the dependencies again into locks/ (needs uv; UPGRADE=1 takes newer versions)
 	$(LOCK) --extra serving --extra pipeline --group dev -o locks/dev.txt
 	$(LOCK) --no-annotate --extra serving -c locks/dev.txt -o locks/serving.txt
+	@# The server loads LightGBM's library alone, of the version that trains; its Python would bring scikit-learn and SciPy.
+	echo lightgbm | $(COMPILE) --no-annotate --no-deps -c locks/dev.txt - -o locks/serving-bare.txt
 	@if grep -nE '^ *--|://' locks/*.txt | grep -v -- '--hash='; then echo 'lock: an address or an option got into locks/: remove it' >&2; exit 1; fi
 
 wheels: setup ## fill wheels/: what the server's image installs, and the project

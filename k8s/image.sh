@@ -18,7 +18,7 @@ context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 mkdir "$context/locks"
 cp Dockerfile .dockerignore "$context"
-cp locks/serving.txt "$context/locks"
+cp locks/serving.txt locks/serving-bare.txt "$context/locks"
 cp -r wheels "$context"
 .venv/bin/python k8s/releases.py "$home" "$context/releases"
 chmod -R a+rX "$context/releases"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OPSET = {"": 17, "ai.onnx.ml": 3}  # fixed: the same pipeline gives the same bytes whatever ONNX is installed
+ZERO = np.float32(1e-35)  # LightGBM's kZeroThreshold
 MADE_UP = 499  # rows to try a conversion on; prime, so that strides differ
 
 
@@ -188,7 +189,8 @@ class _ThresholdsBelow:
 
     LightGBM splits at a float64 between two values, ONNX holds a float32. Rounded to the nearest it can meet the upper of
     two neighbouring values, and that row goes down the wrong branch (.02 of probability in `flights`). Of all
-    float32 x, ``x <= threshold`` is the same as ``x <= the largest float32 not above it``.
+    float32 x, ``x <= threshold`` is the same as ``x <= the largest float32 not above it``. LightGBM takes what is within ``ZERO``
+    for 0, so a threshold just below 0 has only smaller numbers on its left.
     """
 
     def __init__(self, container: Any) -> None:
@@ -205,6 +207,6 @@ class _ThresholdsBelow:
                 over="ignore"
             ):  # "is it missing?" is a threshold of 1e308: every finite float32 is below it
                 near = exact.astype(np.float32)
-            below = np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near)
+            below = np.where((near > exact) | (near == -ZERO), np.nextafter(near, np.float32(-np.inf)), near)
             attributes["nodes_values"] = below.tolist()
         self._container.add_node(*given, **attributes)

@@ -1,7 +1,7 @@
 """Fill wheels/ with what the server's image installs: the locked wheels for it, and the project's own.
 
-The image then needs no package index. `make wheels` calls this; when the lock has not changed it only builds the
-project again (offline). The lock holds every platform; its markers are evaluated for the image, not for this machine,
+The image then needs no package index. `make wheels` calls this; when no lock has changed it only builds the
+project again (offline). A lock holds every platform; its markers are evaluated for the image, not for this machine,
 because `pip download --python-version` would evaluate them for the Python that runs pip.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = ROOT / "locks" / "serving.txt"
+LOCKS = [ROOT / "locks" / name for name in ("serving.txt", "serving-bare.txt")]
 WHEELS = ROOT / "wheels"
 STAMP = WHEELS / ".stamp"
 # The image: Debian 12's Python 3.11 with glibc 2.36 on x86_64.
@@ -91,7 +91,7 @@ def build_project() -> None:
 
 
 def main() -> int:
-    requirements = for_target(LOCK.read_text("utf-8"))
+    requirements = "".join(for_target(lock.read_text("utf-8")) for lock in LOCKS)
     stamp = hashlib.sha256(requirements.encode()).hexdigest()
     try:
         if not STAMP.is_file() or STAMP.read_text("utf-8") != stamp:

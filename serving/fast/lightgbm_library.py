@@ -63,11 +63,13 @@ class Booster:
         self._call(
             "LGBM_BoosterLoadModelFromString", text, ctypes.byref(iterations), ctypes.byref(self._handle)
         )
-        for what, expected in (("LGBM_BoosterGetNumFeature", columns), ("LGBM_BoosterGetNumClasses", 1)):
-            found = ctypes.c_int()
-            self._call(what, self._handle, ctypes.byref(found))
-            if found.value != expected:
-                raise NoFastPath(f"{what} is {found.value}, and the release says {expected}")
+        found = ctypes.c_int()
+        self._call("LGBM_BoosterGetNumFeature", self._handle, ctypes.byref(found))
+        if found.value != columns:
+            raise NoFastPath(f"columns of the booster: {found.value}, of the encoding: {columns}")
+        self._call("LGBM_BoosterGetNumClasses", self._handle, ctypes.byref(found))
+        if found.value != 1:
+            raise NoFastPath(f"the booster gives {found.value} answers to a row")
         self._row = ctypes.create_string_buffer(4 * columns)
         self._pack = struct.Struct(f"={columns}f").pack_into
         self._out = (ctypes.c_double * (columns + 1))()  # contributions, and their base last
@@ -107,10 +109,10 @@ class Booster:
 
     def _call(self, name: str, *arguments: object) -> None:
         if self._function(name)(*arguments):
-            raise NoFastPath(self._error())
+            raise NoFastPath(f"LightGBM refuses the booster: {self._error()}")
 
     def _error(self) -> str:
-        return str(self._library.LGBM_GetLastError().decode(errors="replace"))
+        return str(self._library.LGBM_GetLastError().decode(errors="replace")).rstrip(".")
 
     def __del__(self) -> None:
         for made in getattr(self, "_fast", {}).values():

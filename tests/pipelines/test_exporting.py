@@ -74,6 +74,23 @@ def test_a_threshold_between_two_neighbouring_floats_sends_no_row_down_the_wrong
         assert largest_difference(place, fitted, near, tmp_path) < 1e-6
 
 
+def test_what_lightgbm_takes_for_zero_is_zero(place: Town, tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "quarter": "north", "kind": "led", "age": np.tile(np.float32([-1, 0, 1]), 300),
+            "voltage": np.float32(230), "flickers": np.float32(1), "wet": np.float32(0),
+        }
+    )  # fmt: skip
+    trees = LGBMClassifier(n_estimators=5, min_child_samples=1, verbose=-1, n_jobs=1)
+    fitted = Pipeline([("features", place.pilot.features.transformer()), ("estimator", trees)])
+    fitted.fit(frame, np.tile([1, 0, 1], 300))
+    assert "-1.0000000180025095e-35" in trees.booster_.model_to_string()  # a threshold
+    zero = np.float32(1e-35)
+    beyond = np.nextafter(zero, np.float32(1))
+    asked = frame.head(7).assign(age=[-beyond, -zero, -zero / 2, np.float32(0), zero / 2, zero, beyond])
+    assert largest_difference(place, fitted, asked, tmp_path) < 1e-6
+
+
 def test_the_model_has_one_named_input_a_feature_and_the_same_bytes_each_time(
     place: Town, rows: pd.DataFrame
 ) -> None:

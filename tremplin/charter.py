@@ -141,6 +141,8 @@ class Charter(Strict):
     ai_act: AiAct
     gdpr: Gdpr
     fairness: FairnessChoice | None = None  # None where no column is `protected`
+    # Why no column can be, of a high-risk use of personal data: without it, or a protected column, the gate blocks.
+    unprotected_because: Text | None = None
 
     def person(self, name: str) -> Person | None:
         """The person of that name, or None."""

@@ -35,6 +35,12 @@ class Pilot(PilotCode):
         return self.charter.ai_act.risk_class == "high"
 
     @property
+    def leaves_fairness_open(self) -> bool:
+        """Whether people are at a high risk, and nothing says by which groups they must not be treated otherwise."""
+        at_risk = self.high_risk and self.charter.gdpr.personal_data
+        return at_risk and not self.contract.protected and self.charter.unprotected_because is None
+
+    @property
     def contract_hash(self) -> str:
         """SHA-256 of ``contract.yaml``."""
         return contract_hash(self.folder / "contract.yaml")
@@ -80,8 +86,9 @@ def list_pilots(root: Path) -> list[str]:
 
 
 def undecided(pilot: Pilot) -> list[Fault]:
-    """What a person must decide before production: where the files still say ``changeme``, whom high-risk data stands for, and
-    limits that the contract leaves out and without which the gate would judge nothing (or block, where the use is high-risk).
+    """What a person must decide before production: where the files still say ``changeme``, whom high-risk data stands for and
+    by which groups nobody in it may be treated otherwise, and limits that the contract leaves out and without which the gate
+    would judge nothing (or block, where the use is high-risk).
     """
     places = [
         Fault(path, number, f"undecided: {line.strip()}")
@@ -95,6 +102,13 @@ def undecided(pilot: Pilot) -> list[Fault]:
             "the model will serve, which the gate compares the rows with (docs/gate.md, representativeness)"
         )
         places.append(Fault(pilot.folder / "contract.yaml", None, message))
+    if pilot.leaves_fairness_open:
+        message = (
+            "undecided: the use is high-risk, its data is personal, and no column of the contract is `protected`: mark those by "
+            "which people must not be treated otherwise, or say in `charter.unprotected_because` why there can be none "
+            "(docs/gate.md, fairness)"
+        )
+        places.append(Fault(pilot.folder / "pilot.yaml", None, message))
     return places + [Fault(pilot.folder / "contract.yaml", None, said) for said in _without_limit(pilot)]
 
 
@@ -195,6 +209,10 @@ def _fairness_left_open(file: PilotFile, contract: Contract) -> list[str]:
     protected = [column.name for column in contract.protected]
     if not protected:
         return []
+    if file.charter.unprotected_because is not None:
+        return [
+            f"`charter.unprotected_because` says why no column is protected, and the contract marks {', '.join(protected)}"
+        ]
     if chosen is None or settings is None:
         marked = f"the contract marks {', '.join(protected)} as protected"
         needed = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.gate.checks.fairness import fairness
 from pipelines.verdict import Check, Verdict, verdict_markdown
 from tests import results
+from tests.pipelines.delivered import delivered
 from tests.results import ROOT, Result, line
 from tremplin.comparison import Bootstrap
 from tremplin.errors import ConfigurationError, TremplinError
@@ -108,6 +111,35 @@ def test_without_a_proxy_a_biased_record_is_miscalibrated_and_a_proxy_alone_is_n
     with_a_proxy(people)
     people.train()
     assert judged(people)[1].passed
+
+
+@pytest.mark.parametrize(
+    ("risk_class", "personal", "because", "passes"),
+    [
+        ("high", True, None, False),
+        ("high", True, "nobody may be asked to which group they belong", True),
+        ("high", False, None, True),
+        ("limited", True, None, True),
+    ],
+)
+def test_people_at_a_high_risk_are_not_passed_over(
+    risk_class: str, personal: bool, because: str | None, passes: bool
+) -> None:
+    made = delivered("flights", "2013-04-01", "2013-04-11")
+    charter = made.pilot.charter
+    charter = charter.model_copy(
+        update={
+            "ai_act": charter.ai_act.model_copy(update={"risk_class": risk_class}),
+            "gdpr": charter.gdpr.model_copy(update={"personal_data": personal}),
+            "unprotected_because": because,
+        }
+    )
+    file = made.pilot.file.model_copy(update={"charter": charter})
+    found = fairness(replace(made, pilot=replace(made.pilot, file=file)))
+    assert found.passed is passes
+    assert "no column of the contract is `protected`" in found.evidence
+    assert ("charter.unprotected_because" in found.evidence) is not passes
+    assert because is None or because in found.evidence
 
 
 def test_what_is_held_apart_measures_fairness_and_reaches_nothing_else(honest: Result) -> None:

@@ -182,6 +182,38 @@ def test_another_use_that_becomes_high_risk_must_decide_it(tmp_path: Path) -> No
     assert found.count("no rule in the table's `quality`") == 3
 
 
+@pytest.mark.parametrize(
+    ("risk_class", "personal", "because", "open_question"),
+    [
+        ("high", True, None, True),
+        ("high", True, "Nobody may be asked to which group they belong", False),
+        ("high", False, None, False),
+        ("limited", True, None, False),
+    ],
+)
+def test_a_high_risk_use_of_personal_data_says_by_which_groups_it_must_be_fair(
+    risk_class: str, personal: bool, because: str | None, open_question: bool, tmp_path: Path
+) -> None:
+    questions("flights", tmp_path, leave_out=set(), risk_class=risk_class)
+    path = tmp_path / "pilots" / "flights" / "pilot.yaml"
+    said = yaml.safe_load(path.read_text("utf-8"))
+    said["charter"]["gdpr"]["personal_data"] = personal
+    said["charter"] |= {"unprotected_because": because} if because else {}
+    path.write_text(yaml.safe_dump(said), "utf-8")
+    found = [str(place) for place in undecided(load_pilot("flights", tmp_path))]
+    assert any("no column of the contract is `protected`" in place for place in found) is open_question
+
+
+def test_a_reason_for_no_protected_column_beside_one_is_a_contradiction(tmp_path: Path) -> None:
+    questions("support", tmp_path, leave_out=set())
+    path = tmp_path / "pilots" / "support" / "pilot.yaml"
+    said = yaml.safe_load(path.read_text("utf-8"))
+    said["charter"]["unprotected_because"] = "Nobody may be asked"
+    path.write_text(yaml.safe_dump(said), "utf-8")
+    with pytest.raises(ConfigurationError, match=r"why no column is protected, and the contract marks age"):
+        load_pilot("support", tmp_path)
+
+
 @pytest.mark.parametrize("name", ["flights", "support"])
 def test_the_pilots_leave_nothing_undecided(name: str, tmp_path: Path) -> None:
     assert questions(name, tmp_path, leave_out=set()) == ""

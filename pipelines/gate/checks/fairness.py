@@ -8,13 +8,14 @@ from pipelines.gate.material import CheckFunction, Material
 from pipelines.verdict import Check
 from tremplin.fairness import Answers, Judged, TooSmall, judged_gaps
 from tremplin.gaps import NAMES, Gap
+from tremplin.pilot import Pilot
 
 
 def fairness(material: Material) -> Check:
     """No group is treated otherwise than everyone else, beyond the limit and what chance explains."""
     settings, chosen = material.pilot.file.gate.fairness, material.pilot.charter.fairness
     if not material.pilot.contract.protected or settings is None or chosen is None:
-        return _check(None, "no column of the contract is `protected`: there is nothing to measure it by")
+        return _unmeasured(material.pilot)
     judged, people = _judged(material), material.pilot.file.gate.smallest_group
     gaps = judged.gaps
     limited = [gap for gap in gaps if gap.limit is not None]
@@ -58,6 +59,19 @@ def _too_small(found: list[TooSmall], base: int) -> list[str]:
 def gaps(material: Material) -> list[Gap]:
     """Every gap that can be judged, for the verdict; none for a pilot without a protected column."""
     return _judged(material).gaps if material.pilot.file.gate.fairness else []
+
+
+def _unmeasured(pilot: Pilot) -> Check:
+    """No column is protected: that is an answer where people are at no high risk, or somebody gave the reason."""
+    said = "no column of the contract is `protected`: there is nothing to measure it by"
+    if reason := pilot.charter.unprotected_because:
+        said += f", because {' '.join(reason.split())}"
+    if pilot.leaves_fairness_open:
+        said += (
+            ". The use is high-risk and its data personal: mark the columns that must be measured, or give the reason why none "
+            "can be (`charter.unprotected_because`)"
+        )
+    return _check(None, said).model_copy(update={"passed": not pilot.leaves_fairness_open})
 
 
 def _check(worst: Gap | None, evidence: str, *, found: bool = False) -> Check:

@@ -185,8 +185,16 @@ def _refuse_impossible_times(rows: pd.DataFrame, contract: Contract, start: date
         ),
     ):
         if wrong.any():
-            examples = ", ".join(rows.loc[wrong, contract.key].astype(str).head(3))
-            raise ContractBreach(f"{int(wrong.sum()):,} rows {what}: {examples}. Mend source.py.")
+            raise ContractBreach(
+                f"{int(wrong.sum()):,} rows {what}{_keys(rows[wrong], contract)}. Mend source.py."
+            )
+
+
+def _keys(rows: pd.DataFrame, contract: Contract) -> str:
+    """Which rows, by some of their keys; nothing where a key is a person's."""
+    if contract.column(contract.key).of_people:
+        return ""
+    return f": {', '.join(rows[contract.key].astype(str).head(3))}"
 
 
 def _refuse_incomplete(rows: pd.DataFrame, contract: Contract) -> None:
@@ -207,10 +215,9 @@ def _as_known_at(rows: pd.DataFrame, contract: Contract, as_of: datetime) -> tup
     target, known_at = rows[contract.target], rows[contract.label_time]
     undated = target.notna() & known_at.isna()
     if undated.any():
-        examples = ", ".join(rows.loc[undated, contract.key].astype(str).head(3))
         raise ContractBreach(
             f"{int(undated.sum()):,} rows have a label in {contract.target} and no {contract.label_time}, so nobody can "
-            f"say since when it is known: {examples}. Mend the source."
+            f"say since when it is known{_keys(rows[undated], contract)}. Mend the source."
         )
     later = known_at > as_of
     rows = rows.assign(**{contract.target: target.mask(later), contract.label_time: known_at.mask(later)})

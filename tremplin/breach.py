@@ -27,7 +27,7 @@ class Breach:
     column: str
     check: str  # type, range, length, pattern, category, missing, missing values, duplicate key, column missing, column too many
     count: int  # rows
-    examples: tuple[str, ...]  # up to three different values
+    examples: tuple[str, ...]  # up to three different values; none of a column that is personal or special
     advice: str  # what to do
 
     def without_examples(self) -> Breach:
@@ -41,7 +41,9 @@ class Breach:
 
 
 def breach_of(column: Column, check: str, count: int, cases: list[Any]) -> Breach:
-    """The breach of a column that the contract describes; ``cases`` are the values that broke it."""
+    """The breach of a column that the contract describes; ``cases`` broke it, and are told unless they are people's."""
+    if column.of_people:
+        return Breach(column.name, check, count, (), _advice(column, check))
     examples = dict.fromkeys(
         repr(case) for case in cases if pd.isna(case) is not True
     )  # of a list it is an array

@@ -192,6 +192,11 @@ class Column(Strict):
         return not self.required and not {Role.KEY, Role.TIME} & set(self.tags)
 
     @property
+    def of_people(self) -> bool:
+        """Whether its values are people's: no message shows one."""
+        return self.classification in ("personal", "special")
+
+    @property
     def held_apart(self) -> bool:
         """Whether only the fairness checks may read it: it is in no training table, no request and no prediction."""
         return self.tags == [Role.PROTECTED]

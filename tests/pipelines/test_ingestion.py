@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from pipelines.ingestion import ingest, read_facts
 from tests.pipelines.lamp_town import AS_OF, Town, lamps, town
@@ -168,6 +169,25 @@ def test_a_bad_delivery_is_refused_nothing_is_lost_and_a_rerun_completes(
     assert hashlib.sha256(place.paths.snapshot.read_bytes()).hexdigest() == earlier.sha256
     place.write(lamps())
     assert ingest(place.pilot, place.paths, AS_OF).rows == 7_200
+
+
+@pytest.mark.parametrize("spoil", [with_an_undated_label, known_too_early, out_of_range])
+def test_a_refusal_names_no_key_and_no_value_of_a_person(place: Town, spoil: Callable[[Town], None]) -> None:
+    contract, charter = (place.csv.with_name(name) for name in ("contract.yaml", "pilot.yaml"))
+    content, said = (yaml.safe_load(file.read_text("utf-8")) for file in (contract, charter))
+    for column in content["schema"][0]["properties"]:
+        if column["name"] in ("check_id", "age"):
+            column |= {
+                "classification": "personal",
+                "customProperties": [{"property": "purpose", "value": "light"}],
+            }
+    contract.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    said["charter"]["gdpr"] |= {"personal_data": True, "purposes": ["light"]}
+    charter.write_text(yaml.safe_dump(said, sort_keys=False), "utf-8")
+    spoil(place)
+    with pytest.raises(ContractBreach, match=r"\b1 rows?\b") as refused:
+        ingest(place.pilot, place.paths, AS_OF)
+    assert not re.search(r"L\d+-\d+|400", str(refused.value).replace("7,200", ""))
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,42 @@ def test_require_names_every_breach_and_keeps_the_rows_aside(
     assert not aside.exists()
 
 
+@pytest.mark.parametrize("classification", ["personal", "special"])
+def test_a_breach_shows_no_value_of_a_person(
+    rows: pd.DataFrame, contract: Contract, tmp_path: Path, classification: str
+) -> None:
+    content = contract.model_dump(mode="json", by_alias=True)
+    for column in content["schema"][0]["properties"]:
+        if column["name"] in ("flight_id", "origin", "humid", "seats") and classification == "personal":
+            column |= {
+                "classification": "personal",
+                "customProperties": [{"property": "purpose", "value": "x"}],
+            }
+        if column["name"] == "carrier" and classification == "special":
+            purpose = {"property": "purpose", "value": "x"}
+            column |= {"classification": "special", "tags": ["protected"], "customProperties": [purpose]}
+    of_people = Contract.model_validate(content)
+    changed = put("flight_id", rows["flight_id"].iloc[0], 1)(
+        put("seats", "many", 3)(
+            put("origin", "BOS", 3, 5)(put("humid", 200.0, 7)(put("carrier", 17, 9)(rows)))
+        )
+    )
+    with pytest.raises(ContractBreach) as caught:
+        require(changed, of_people, tmp_path / "rejected.parquet")
+    message = str(caught.value)
+    assert "carrier: type in 1 row" in message
+    assert ("for example 17" in message) is (classification == "personal")
+    if classification == "personal":
+        for rule in (
+            "origin: category in 2 rows. Send one of EWR, JFK, LGA.",
+            "humid: range in 1 row. Send numbers from 0 to 100",
+            "seats: type in 1 row. Send numbers.",
+            "flight_id: duplicate key in 2 rows. Send each row once",
+        ):
+            assert rule in message
+        assert not [value for value in ("BOS", "200", "many", rows["flight_id"].iloc[0]) if value in message]
+
+
 def test_a_breach_reads_as_a_sentence() -> None:
     breach = Breach("temp", "range", 1234, ("1.0", "2.0"), "Send less.")
     assert str(breach) == "temp: range in 1,234 rows, for example 1.0, 2.0. Send less."

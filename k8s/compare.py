@@ -47,9 +47,12 @@ class Compared:
 
 
 def call(url: str, body: Any = None) -> Any:
-    """The JSON answer of a GET, or of a POST where there is a body."""
+    """The JSON answer of a GET, or of a POST where there is a body; TREMPLIN_CLIENT_KEY is sent along."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"})  # noqa: S310
+    headers = {"content-type": "application/json"}
+    if key := load_settings().client_key.get_secret_value():
+        headers["authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(url, data, headers)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return json.load(answer)

@@ -52,6 +52,8 @@ for _ in $(seq 50); do
 done
 [ -n "$port" ] || { cat "$forward" >&2; die "port-forward did not start, see above"; }
 result=0
+TREMPLIN_CLIENT_KEY=$(kubectl -n "$namespace" get secret tremplin-demo-key -o jsonpath='{.data.key}' | base64 -d)
+export TREMPLIN_CLIENT_KEY
 .venv/bin/python k8s/compare.py --url "http://127.0.0.1:$port" --home "$home" ${DAY:+--day "$DAY"} || result=$?
 say "left running in $namespace; remove it with: kubectl delete namespace $namespace"
 exit $result

@@ -10,6 +10,7 @@ from types import FrameType
 
 import uvicorn
 
+from serving.access.tls import tls_options
 from serving.app import create_app
 from tremplin.errors import TremplinError
 from tremplin.settings import load_settings
@@ -41,18 +42,21 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = load_settings()
+        tls = tls_options(settings)
+        app = create_app(settings)
         listener = _listen(settings.host, settings.port)
     except TremplinError as error:
         print(error, file=sys.stderr)
         return 1
     config = uvicorn.Config(
-        create_app(settings), loop="uvloop", http="httptools", ws="none", lifespan="on", access_log=False,
-        log_config=None, log_level="warning", server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS,
+        app, loop="uvloop", http="httptools", ws="none", lifespan="on", access_log=False,
+        log_config=None, log_level="warning", server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS, **tls,
     )  # fmt: skip
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
+    url = f"{'https' if tls else 'http'}://{shown}:{port}"
     with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has ended well
-        Server(config, f"Tremplin serves {settings.pilot} on http://{shown}:{port}").run(sockets=[listener])
+        Server(config, f"Tremplin serves {settings.pilot} on {url}").run(sockets=[listener])
     return 0
 
 

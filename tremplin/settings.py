@@ -54,7 +54,13 @@ class Settings(BaseSettings):
         default=2048, ge=8, description="MiB that the spools of one pilot may take together"
     )
     api_keys: Path = Field(default=Path(), description="hashes of the API keys that `tremplin key` makes")
-    oidc_issuer: str = Field(default="", description="address of who issues bearer tokens, as their `iss` has it")
+    client_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="the API key that commands send which ask a server: replay, compare",
+    )
+    oidc_issuer: str = Field(
+        default="", description="address of who issues bearer tokens, as their `iss` has it"
+    )
     oidc_audience: str = Field(default="", description="what their `aud` must name: this service")
     oidc_roles_claim: str = Field(
         default="roles", description="the claim that lists roles; a dot goes into an object"

@@ -50,7 +50,7 @@ def open_access(settings: Settings, registry: CollectorRegistry | None = None) -
 
 def _refuse_missing(settings: Settings, keys: KeyWatch) -> None:
     """Outside development somebody must be known; a file that was named must be there, or a slip would open the door."""
-    if keys.ring is None and settings.api_keys != settings.home / API_KEYS:
+    if keys.ring is None and not settings.oidc_issuer and settings.api_keys != settings.home / API_KEYS:
         raise TremplinError(
             f"TREMPLIN_API_KEYS names {settings.api_keys}, which is not there. Make it: `tremplin key new`."
         )

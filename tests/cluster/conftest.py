@@ -6,6 +6,7 @@ that `make demo` leaves. Whatever is missing skips the tests and is named.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -38,6 +39,7 @@ spec:
     - name: client
       image: IMAGE
       command: [sleep, infinity]
+      env: [{name: TREMPLIN_CLIENT_KEY, valueFrom: {secretKeyRef: {name: tremplin-demo-key, key: key}}}]
       resources: {requests: {cpu: 10m, memory: 32Mi}}
       securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, readOnlyRootFilesystem: true}
 ---
@@ -157,7 +159,10 @@ def deployed(image: str) -> Iterator[Deployed]:
         server.kubectl("apply", "-f", "-", stdin=CLIENT.replace("IMAGE", image))
         server.ready()
         server.kubectl("wait", "--for=condition=Ready", "pod/client", "--timeout=60s")
-        yield server
+        with pytest.MonkeyPatch.context() as patch:
+            key = server.get("secret", "tremplin-demo-key")["data"]["key"]
+            patch.setenv("TREMPLIN_CLIENT_KEY", base64.b64decode(key).decode())
+            yield server
     finally:
         subprocess.run(
             ["kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s"],

@@ -25,11 +25,12 @@ except TimeoutError:
 """
 # Arguments: seconds, row. One connection a request, as from many callers.
 TRAFFIC = """
-import collections, json, sys, time, urllib.request
+import collections, json, os, sys, time, urllib.request
+headers = {"content-type": "application/json", "authorization": "Bearer " + os.environ["TREMPLIN_CLIENT_KEY"]}
 end, said = time.monotonic() + float(sys.argv[1]), collections.Counter()
 while time.monotonic() < end:
     try:
-        request = urllib.request.Request("http://serving/predict", sys.argv[2].encode(), {"content-type": "application/json"})
+        request = urllib.request.Request("http://serving/predict", sys.argv[2].encode(), headers)
         with urllib.request.urlopen(request, timeout=5) as answer:
             said[f"{answer.status} {len(json.load(answer)['prediction_id']) > 0}"] += 1
     except Exception as error:

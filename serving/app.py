@@ -18,6 +18,7 @@ from serving.docs import openapi
 from serving.docs_page import add_docs_page
 from serving.feedback.parts import Parts
 from serving.feedback.routes import add_feedback_routes
+from serving.inference_protocol.routes import add_inference_protocol
 from serving.live_routes import add_live_routes
 from serving.live_watch import LiveWatch, State
 from serving.metrics import Metrics, MetricsMiddleware
@@ -89,7 +90,9 @@ def create_app(settings: Settings) -> FastAPI:
         return of_routing(request, error).response()
 
     add_live_routes(app, live, not_ready)
-    feedback = add_feedback_routes(app, Parts(settings, watch, access, answer_rows, log.settle))
+    parts = Parts(settings, watch, access, answer_rows, log.settle, not_ready)
+    feedback = add_feedback_routes(app, parts)
+    add_inference_protocol(app, parts)
 
     @app.get("/metrics", include_in_schema=False)
     async def get_metrics() -> Response:

@@ -27,8 +27,10 @@ async def known(parts: Parts, door: StoreDoor, prediction_id: str, work: Callabl
     """
     found = await door.run(work)
     if found is None:
-        await parts.settle(prediction_id)
+        settled = await parts.settle()
         found = await door.run(work)
+        if found is None and not settled:
+            raise Problem(503, "Not yet known", "Answers are on their way to the store. Try again.")
     if found is None:
         detail = f"No prediction of this pilot has the id {prediction_id[:100]!r}."
         raise Problem(404, "There is no such prediction", detail)

@@ -18,7 +18,7 @@ from tremplin.settings import Settings
 
 # From rows that fit the champion's contract to answers as /predict gives them, logged; with the caller's traceparent.
 AnswerRows = Callable[[Sequence[Row], State, str | None, Caller], Awaitable[list[dict[str, Any]]]]
-Settle = Callable[[str], Awaitable[None]]  # waits until a prediction that was answered is in the store
+Settle = Callable[[], Awaitable[bool]]  # waits for what was answered before; whether it is in the store now
 
 PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}
 
@@ -32,6 +32,7 @@ class Parts:
     access: Access
     answer_rows: AnswerRows
     settle: Settle
+    not_ready: Callable[[], str | None]  # why it cannot answer; None where it can
 
     @property
     def state(self) -> State:

@@ -1,0 +1,78 @@
+"""Tensors as bytes: little-endian, row by row, without padding; of BYTES each element after its length in four bytes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.problems import Problem
+
+# By the protocol's datatype, BYTES apart.
+NUMBERS: dict[str, np.dtype[Any]] = {
+    "BOOL": np.dtype("u1"),
+    "UINT8": np.dtype("u1"), "UINT16": np.dtype("<u2"), "UINT32": np.dtype("<u4"), "UINT64": np.dtype("<u8"),
+    "INT8": np.dtype("i1"), "INT16": np.dtype("<i2"), "INT32": np.dtype("<i4"), "INT64": np.dtype("<i8"),
+    "FP16": np.dtype("<f2"), "FP32": np.dtype("<f4"), "FP64": np.dtype("<f8"),
+}  # fmt: skip
+LENGTH = struct.Struct("<I")
+
+
+def malformed(detail: str) -> Problem:
+    """400: the request is none of the protocol's."""
+    return Problem(400, "Not a request of the protocol", detail)
+
+
+def numbers(name: str, datatype: str, raw: memoryview, count: int) -> NDArray[Any]:
+    """The elements of a tensor of numbers, of shape (count,).
+
+    Raises:
+        Problem: 400, ``raw`` has another length, or a BOOL is neither 0 nor 1.
+    """
+    kind = NUMBERS[datatype]
+    if len(raw) != count * kind.itemsize:
+        wanted = f"{count:,} of {datatype} are {count * kind.itemsize:,} bytes"
+        raise malformed(f"Input {name}: {wanted}; its binary_data_size is {len(raw):,}.")
+    found = np.frombuffer(raw, kind)
+    if datatype == "BOOL":
+        if found.max(initial=0) > 1:
+            raise malformed(f"Input {name}: an element of BOOL is the byte 0 or 1; got {found.max()}.")
+        return found.astype(np.bool_)
+    return found
+
+
+def texts(name: str, raw: memoryview, count: int) -> list[str]:
+    """The elements of a tensor of BYTES, as the UTF-8 that they are.
+
+    Raises:
+        Problem: 400, the lengths do not fit ``raw`` or ``count``, or an element is no UTF-8.
+    """
+    content, found, start = bytes(raw), [], 0
+    unpack, size = LENGTH.unpack_from, len(content)
+    for index in range(count):
+        begin = start + LENGTH.size
+        if begin > size:
+            raise malformed(f"Input {name}: its bytes end before element {index} of {count:,}.")
+        start = begin + unpack(content, start)[0]
+        if start > size:
+            raise malformed(
+                f"Input {name}: element {index} says it is {start - begin:,} bytes long; {size - begin:,} follow."
+            )
+        found.append(content[begin:start])
+    if start != size:
+        raise malformed(f"Input {name}: {size - start:,} bytes follow its {count:,} elements.")
+    try:
+        return [element.decode() for element in found]
+    except UnicodeDecodeError as error:
+        raise malformed(f"Input {name}: an element is no UTF-8 ({error.reason}).") from None
+
+
+def as_bytes(datatype: str, values: Sequence[Any]) -> bytes:
+    """The other way, for an output."""
+    if datatype != "BYTES":
+        return np.asarray(values, NUMBERS[datatype]).tobytes()
+    encoded = [value.encode() for value in values]
+    return b"".join(part for element in encoded for part in (LENGTH.pack(len(element)), element))

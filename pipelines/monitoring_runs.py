@@ -1,4 +1,6 @@
-"""Monitoring's side of MLflow and DVC: the drift baseline of a release, and one run for each window that was measured."""
+"""Monitoring's side of MLflow, DVC and the journal: the drift baseline of a release, one run for each window that was measured,
+and one line for each thing that was decided after it.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,16 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.engine import Engine
+
 from pipelines.recording.metric_names import metric_name
+from tremplin import journal
 from tremplin.errors import TremplinError
+from tremplin.journal import BY_MACHINE, Entry
 from tremplin.lock import stages
 from tremplin.release import Release
 from tremplin.settings import Settings
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REFERENCE = "reference.parquet"
+RETRAINING = "retraining"
+LOOKS = (RETRAINING, "monitoring")  # kinds of entries: what was decided after a window
 WINDOW = "tremplin.window"  # tag that names a window and the release it was measured for
 
 
@@ -75,6 +84,41 @@ def _content(settings: Settings, release: Release, md5: str) -> bytes:
         )
         raise TremplinError(f"The training rows of release {release.id} are not in DVC's cache. {damaged}.")
     return there
+
+
+def retrainings_before(
+    engine: Engine, pilot: str, window: str, release: str, as_of: datetime
+) -> list[datetime]:
+    """When retraining was decided before: not by this window of this release, which may be looked at again."""
+    decided = journal.entries(engine, pilot=pilot, kind="retraining")
+    return [e.as_of for e in decided if e.as_of < as_of and not _is_of(e, window, release)]
+
+
+def journal_decision(engine: Engine, pilot: str, facts: dict[str, Any], *, as_of: datetime) -> Entry:
+    """Write down what was decided after a window. The window is the look, whatever the time of the run: what was decided before
+    and is decided again is not written again, and a window leads to one retraining at most.
+
+    Args:
+        facts: ``window``, ``release``, ``action`` and ``reasons``, as JSON's types.
+    """
+    window, release = facts["window"], facts["release"]
+    before = [e for e in journal.entries(engine, pilot=pilot) if e.kind in LOOKS and e.as_of <= as_of]
+    known = next((e for e in reversed(before) if _is_of(e, window, release)), None)
+    if known and (known.kind == RETRAINING or known.facts == facts):
+        return known
+    return journal.append(
+        engine,
+        RETRAINING if facts["action"] == "retrain" else "monitoring",
+        identity=f"{window}:{release}:{as_of.isoformat()}",
+        pilot=pilot,
+        by=BY_MACHINE,
+        as_of=as_of,
+        facts=facts,
+    )
+
+
+def _is_of(entry: Entry, window: str, release: str) -> bool:
+    return (entry.facts["window"], entry.facts["release"]) == (window, release)
 
 
 def log_monitoring(

@@ -238,9 +238,10 @@ def rolling_out(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
 def next_step(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
     """The verdict on the open wave and what was done: opened, promoted, held or rolled back."""
     from monitoring.windows import Window, load_window
-    from pipelines import rollout, steps
+    from pipelines import rollout
     from pipelines.interchanging import check_interchangeable
     from pipelines.judging import judge_wave
+    from tremplin import steps
 
     settings = load_settings()
     engine, loaded = open_store(settings), load_pilot(pilot, settings.root)

@@ -220,7 +220,7 @@ def serve(settings: Settings) -> Iterator[Callable[..., Served]]:
         started.append(process)
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert " on http://" in line, line
+        assert " on http" in line, line
         return Served(line.split()[-1], process, settings)
 
     yield start

@@ -99,6 +99,9 @@ class Settings(BaseSettings):
         ):
             given: Path = getattr(self, name)
             setattr(self, name, (self.root / given).resolve() if given != Path() else self.home / default)
+        for name in ("tls_certificate", "tls_key"):
+            if (given := getattr(self, name)) != Path():
+                setattr(self, name, (self.root / given).resolve())
         return self
 
 

@@ -1,5 +1,5 @@
 """Waves: how a release reaches its users, and how it is taken back. Each step changes the row of what is live, and is written
-(``pipelines.steps``). Calling a step that is already done changes nothing.
+(``tremplin.steps``). Calling a step that is already done changes nothing.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy.engine import Engine
 
-from pipelines.steps import STEPS, Known, decided_again, last_step, settled, take
 from tremplin import journal
 from tremplin.errors import TremplinError
 from tremplin.journal import Signatory
 from tremplin.live import Live
 from tremplin.pilot import Pilot
+from tremplin.steps import STEPS, Known, decided_again, last_step, settled, take
 
 
 @decided_again
@@ -30,7 +30,7 @@ def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_
         reason = "first go-live: there is no champion to compare with, so it answers everybody at once"
         first = Live(champion=release_id)
         return take(
-            engine, pilot, "go-live", None, first, release=release_id, by=by, as_of=as_of, reason=reason
+            engine, pilot.name, "go-live", None, first, release=release_id, by=by, as_of=as_of, reason=reason
         )
     state = known[1]
     if release_id in (state.champion, state.challenger):
@@ -47,7 +47,7 @@ def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_
     key = hashlib.sha256(f"{pilot.name} rollout {len(before) + 1}".encode()).hexdigest()
     new = state.model_copy(update={"challenger": release_id, "share": 0.0, "rollout_key": key})
     reason = f"challenger to the champion {state.champion}, waves {', '.join(f'{w:.0%}' for w in pilot.file.rollout.waves)}"
-    return take(engine, pilot, "rollout", known, new, release=release_id, by=by, as_of=as_of, reason=reason)
+    return take(engine, pilot.name, "rollout", known, new, release=release_id, by=by, as_of=as_of, reason=reason)
 
 
 @decided_again
@@ -89,7 +89,7 @@ def open_wave(
     new = state.model_copy(update={"share": waves[wave - 1]})
     reason = f"wave {wave} of {len(waves)}: {waves[wave - 1]:.0%} of the users"
     return take(
-        engine, pilot, "wave", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
+        engine, pilot.name, "wave", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
         evidence=evidence,
     )  # fmt: skip
 
@@ -142,7 +142,7 @@ def halt(
         return state
     new = state.model_copy(update={"share": 0.0, "halted": True})
     return take(
-        engine, pilot, "halt", known, new, release=challenger, by=by, as_of=as_of, reason=reason,
+        engine, pilot.name, "halt", known, new, release=challenger, by=by, as_of=as_of, reason=reason,
         signed_by=signed_by,
     )  # fmt: skip
 
@@ -168,7 +168,7 @@ def resume(
         return state
     new = state.model_copy(update={"halted": False})
     return take(
-        engine, pilot, "resumption", known, new, release=challenger, by=by, as_of=as_of, reason=reason,
+        engine, pilot.name, "resumption", known, new, release=challenger, by=by, as_of=as_of, reason=reason,
         signed_by=signed_by,
     )  # fmt: skip
 
@@ -200,7 +200,7 @@ def promote(
     new = Live(champion=release_id, previous=state.champion, stopped=state.stopped)
     reason = f"every wave was passed; {state.champion} stays at hand"
     return take(
-        engine, pilot, "promotion", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
+        engine, pilot.name, "promotion", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
         evidence=evidence,
     )  # fmt: skip
 
@@ -241,7 +241,7 @@ def rollback(
             )
         return state
     return take(
-        engine, pilot, "rollback", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
+        engine, pilot.name, "rollback", known, new, release=release_id, by=by, as_of=as_of, reason=reason,
         evidence=evidence, signed_by=signed_by,
     )  # fmt: skip
 

@@ -10,11 +10,11 @@ from datetime import datetime
 
 from sqlalchemy.engine import Engine
 
-from pipelines.steps import decided_again, settled, take
 from tremplin.errors import TremplinError
 from tremplin.journal import Signatory
 from tremplin.live import Live
 from tremplin.pilot import Pilot
+from tremplin.steps import decided_again, settled, take
 
 
 @decided_again
@@ -62,6 +62,6 @@ def _change(
         return state
     new = state.model_copy(update={"stopped": stopped})
     return take(
-        engine, pilot, kind, known, new, release=state.champion, by=by, as_of=as_of, reason=reason,
+        engine, pilot.name, kind, known, new, release=state.champion, by=by, as_of=as_of, reason=reason,
         signed_by=signed_by,
     )  # fmt: skip

@@ -18,7 +18,6 @@ from tremplin import journal
 from tremplin.errors import TremplinError
 from tremplin.journal import Entry, Signatory
 from tremplin.live import Live, change, current
-from tremplin.pilot import Pilot
 
 STEPS = ("go-live", "rollout", "wave", "halt", "resumption", "promotion", "rollback", "stop", "restart")  # kinds of entries
 ANY_STEP = "step"  # in the identity of all of them: a row is followed by one step, of whichever kind
@@ -64,7 +63,7 @@ def last_step(engine: Engine, pilot: str) -> Entry | None:
 
 def take(
     engine: Engine,
-    pilot: Pilot,
+    pilot: str,
     kind: str,
     known: Known | None,
     new: Live,
@@ -88,7 +87,7 @@ def take(
         "evidence": evidence,
     }
     written = journal.append(
-        engine, kind, identity=str(version), among=ANY_STEP, pilot=pilot.name, by=by, as_of=as_of, facts=facts,
+        engine, kind, identity=str(version), among=ANY_STEP, pilot=pilot, by=by, as_of=as_of, facts=facts,
         signed_by=signed_by,
     )  # fmt: skip
     if (written.kind, written.facts["after"]) != (kind, facts["after"]):

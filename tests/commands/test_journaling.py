@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from governance.keys import make_key
-from pipelines.steps import ANY_STEP, settled
 from tests.commands.conftest import Cli
 from tests.people import People
 from tests.results import ROOT
@@ -20,6 +19,7 @@ from tremplin import journal, live
 from tremplin.journal import Signatory
 from tremplin.live import Live
 from tremplin.settings import load_settings
+from tremplin.steps import ANY_STEP, settled
 from tremplin.store import open_store
 
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)

@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from pipelines import rollout, steps
+from pipelines import rollout
 from tests.results import AS_OF
-from tremplin import journal, live
+from tremplin import journal, live, steps
 from tremplin.errors import TremplinError
 from tremplin.live import Live
 from tremplin.pilot import Pilot

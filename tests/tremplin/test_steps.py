@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
-from pipelines import rollout, steps
+from pipelines import rollout
 from tests.results import ROOT
-from tremplin import journal, live
+from tremplin import journal, live, steps
 from tremplin.errors import TremplinError
 from tremplin.live import Live
 from tremplin.pilot import Pilot, load_pilot

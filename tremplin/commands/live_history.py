@@ -28,7 +28,7 @@ def undecided(engine: Engine, pilot: str) -> list[str]:
     A step that was written and not yet taken is no difference, nor is a store that began with what an image proposed and was
     not changed since.
     """
-    from pipelines.steps import ANY_STEP, STEPS
+    from tremplin.steps import ANY_STEP, STEPS
 
     try:
         known = live.current(engine, pilot)

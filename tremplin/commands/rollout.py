@@ -87,7 +87,7 @@ def rollback(
     """
     from pipelines import rollout
     from pipelines.flows import set_live_aliases
-    from pipelines.steps import last_step
+    from tremplin.steps import last_step
 
     given = context(ctx)
     by = who_may(given, "halt", key, reason)

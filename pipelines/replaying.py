@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic, perf_counter, sleep
+from time import monotonic, perf_counter
 from typing import Any
 
 import httpx
@@ -23,7 +23,7 @@ from tremplin.store import insert_once, outcomes, predictions
 MAX_ROWS = 5000  # of one call; the server's own limit
 PATIENCE = httpx.Timeout(60.0, connect=5.0)  # seconds; a locked store holds an answer back for up to 30
 
-ARRIVAL = 30.0  # seconds without any; a server's log is milliseconds behind, and a locked store a while
+ARRIVAL = 60.0  # seconds; a server's log is milliseconds behind, and a locked store holds it up for 30
 KEYS = 5000  # asked for in one query; SQLite takes 32,766 parameters
 
 Progress = Callable[[int, int], None]  # rows answered, of how many
@@ -40,7 +40,13 @@ class ReplayFacts:
 
 
 def replay(
-    url: str, pilot: Pilot, rows: pd.DataFrame, engine: Engine, *, progress: Progress | None = None
+    url: str,
+    pilot: Pilot,
+    rows: pd.DataFrame,
+    engine: Engine,
+    *,
+    key: str = "",
+    progress: Progress | None = None,
 ) -> ReplayFacts:
     """Send ``rows`` to the server at ``url`` in the order of their events, one call for each hour of events.
 
@@ -50,6 +56,7 @@ def replay(
     Args:
         rows: the contract's columns; target and label time are not sent.
         engine: the store that the server logs to.
+        key: an API key with the role predict, where the server asks for one.
         progress: called after each answer with the rows answered and the rows to answer.
 
     Raises:
@@ -60,17 +67,18 @@ def replay(
     contract = pilot.contract
     if rows.empty:
         return ReplayFacts(0, 0, 0, 0.0)
-    known = _answered(engine, pilot.name, rows[contract.time])
-    waiting = rows[~rows[contract.key].astype(str).isin(known)].sort_values([contract.time, contract.key])
     sent = batches = 0
-    answered: list[str] = []
-    with httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client:
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    with httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False, headers=headers) as client:
+        _settle(client)  # a replay that was cut short may have had answers that the store has not
+        known = _answered(engine, pilot.name, rows[contract.time])
+        waiting = rows[~rows[contract.key].astype(str).isin(known)].sort_values([contract.time, contract.key])
         for batch in _batches(waiting, contract):
-            answered += _send(client, batch)
+            _send(client, batch)
             sent, batches = sent + len(batch), batches + 1
             if progress:
                 progress(sent, len(waiting))
-    _wait_for(engine, answered, url)
+        _settle(client)
     return ReplayFacts(sent, len(rows) - len(waiting), batches, perf_counter() - begun)
 
 
@@ -155,12 +163,29 @@ def _batches(rows: pd.DataFrame, contract: Contract) -> Iterator[list[dict[str, 
             start = end
 
 
-def _send(client: httpx.Client, batch: list[dict[str, Any]]) -> list[str]:
-    """Identities of the answers."""
+def _send(client: httpx.Client, batch: list[dict[str, Any]]) -> None:
+    _call(client, "POST", "/predict", to_json({"rows": batch}))
+
+
+def _settle(client: httpx.Client) -> None:
+    """Until the store has every answer: the server keeps each on its own disk first.
+
+    Raises:
+        TremplinError: they do not arrive.
+    """
+    begun = monotonic()
+    while not (log := _call(client, "GET", "/log"))["settled"]:
+        if monotonic() - begun > ARRIVAL:
+            raise TremplinError(
+                f"The server {client.base_url} answered, and {log['waiting']:,} of its answers do not reach the store "
+                f"({log['problem'] or 'they are on their way'}). They are kept on the server's disk until they do. Mend the "
+                "store, then replay again."
+            )
+
+
+def _call(client: httpx.Client, method: str, path: str, body: bytes | None = None) -> Any:
     try:
-        answer = client.post(
-            "/predict", content=to_json({"rows": batch}), headers={"content-type": "application/json"}
-        )
+        answer = client.request(method, path, content=body, headers={"content-type": "application/json"})
     except httpx.HTTPError as error:
         raise TremplinError(
             f"The server {client.base_url} does not answer ({type(error).__name__}: {error}). Start it with `tremplin serve`, "
@@ -168,34 +193,7 @@ def _send(client: httpx.Client, batch: list[dict[str, Any]]) -> list[str]:
         ) from error
     if answer.status_code != httpx.codes.OK:
         raise TremplinError(f"The server {client.base_url} refuses ({answer.status_code}): {_reason(answer)}")
-    return [prediction["prediction_id"] for prediction in answer.json()["predictions"]]
-
-
-def _wait_for(engine: Engine, answered: list[str], url: str) -> None:
-    """Until the store has every answer: the server keeps each on its own disk first.
-
-    Raises:
-        TremplinError: for ``ARRIVAL`` seconds none came.
-    """
-    last = monotonic()
-    while answered:
-        missing: list[str] = []
-        with engine.connect() as connection:
-            for start in range(0, len(answered), KEYS):
-                asked = answered[start : start + KEYS]
-                query = sa.select(predictions.c.prediction_id).where(predictions.c.prediction_id.in_(asked))
-                there = set(connection.scalars(query))
-                missing += [identity for identity in asked if identity not in there]
-        if len(missing) < len(answered):
-            last = monotonic()
-        elif monotonic() - last > ARRIVAL:
-            raise TremplinError(
-                f"The server {url} answered, and {len(missing):,} of its answers do not reach the store. They are kept on the "
-                "server's disk until they do: see its log, and whether it writes to the same store (TREMPLIN_STORE_URL)."
-            )
-        answered = missing
-        if missing:
-            sleep(0.02)
+    return answer.json()
 
 
 def _reason(answer: httpx.Response) -> str:

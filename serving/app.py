@@ -89,7 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def routing(request: Request, error: HTTPException) -> Response:
         return of_routing(request, error).response()
 
-    add_live_routes(app, live, not_ready)
+    add_live_routes(app, live, not_ready, log)
     parts = Parts(settings, watch, access, answer_rows, log.settle, not_ready)
     feedback = add_feedback_routes(app, parts)
     add_inference_protocol(app, parts)

@@ -10,15 +10,19 @@ from pydantic_core import to_json
 
 from serving.live_watch import State
 from serving.notice import notice
+from serving.prediction_log import PredictionLog
 from serving.problems import Problem
 
 
-def add_live_routes(app: FastAPI, live: Callable[[], State], not_ready: Callable[[], str | None]) -> None:
+def add_live_routes(
+    app: FastAPI, live: Callable[[], State], not_ready: Callable[[], str | None], log: PredictionLog
+) -> None:
     """Add them.
 
     Args:
         live: what answers now; raises Problem where nothing does.
         not_ready: why no prediction can be made, or None.
+        log: where answers wait until the store has them.
     """
 
     @app.get("/livez", summary="Is the process alive?")
@@ -45,6 +49,10 @@ def add_live_routes(app: FastAPI, live: Callable[[], State], not_ready: Callable
             for identity, servable in state.releases.items()
         }
         return _json(facts)
+
+    @app.get("/log", summary="Does the store have all that was answered before? Waits for it a little")
+    async def get_log() -> Response:
+        return _json({"settled": await log.settle(), "waiting": log.depth, "problem": log.trouble})
 
     @app.get("/notice", summary="What answers here, what for, who answers for it, and how to object")
     async def get_notice() -> Response:

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ROUTES = frozenset(
-    {"/predict", "/livez", "/readyz", "/metrics", "/release", "/notice", "/docs", "/openapi.json"}
+    {"/predict", "/livez", "/readyz", "/metrics", "/release", "/notice", "/log", "/docs", "/openapi.json"}
 )
 TENTHS = tuple(step / 10 for step in range(1, 10))
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

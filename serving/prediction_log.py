@@ -52,10 +52,19 @@ class PredictionLog(Collector):
             raise SpoolFailed("The server is starting.")
         await self._spool.append(record)
 
-    async def settle(self, _prediction_id: str = "") -> None:
-        """Wait until the store has what was answered before, or for a while."""
-        if self._drain:
-            await asyncio.to_thread(self._drain.flush, SETTLING)
+    async def settle(self) -> bool:
+        """Whether the store has all that was answered before, of this worker and of dead ones; waits for it a little."""
+        return self._drain is not None and await asyncio.to_thread(self._drain.flush, SETTLING)
+
+    @property
+    def depth(self) -> int:
+        """Answered requests of this worker that are not in the store yet."""
+        return self._spool.depth if self._spool else 0
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing reaches the store now, or None."""
+        return self._drain.problem if self._drain else None
 
     def collect(self) -> Iterator[Metric]:
         """Asked at each scrape."""

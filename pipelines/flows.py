@@ -146,14 +146,19 @@ def retraining(pilot: str, as_of: datetime) -> bool:
 @task(cache_policy=NO_CACHE)
 def measure(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
     """The window's evidence, in files and in MLflow, and the decision that follows from it, in the journal."""
-    from monitoring.decision import decide
+    from monitoring.decision import Decision, decide
     from monitoring.evidence import read_history
     from monitoring.fairness import summary
     from monitoring.page import write_page
     from monitoring.report import monitor_window
     from monitoring.windows import month_window
     from pipelines.auditing import protected_rows
-    from pipelines.monitoring_runs import drift_reference, log_monitoring
+    from pipelines.monitoring_runs import (
+        drift_reference,
+        journal_decision,
+        log_monitoring,
+        retrainings_before,
+    )
     from pipelines.withdrawal import read_withdrawn
 
     settings = load_settings()
@@ -175,30 +180,20 @@ def measure(pilot: str, window: str, as_of: datetime) -> dict[str, Any]:
         folder=folder,
         people=partial(protected_rows, loaded, withdrawn=read_withdrawn(settings)),
     )
-    past = [entry.as_of for entry in journal.entries(engine, pilot=pilot, kind="retraining")]
     decision = decide(
         read_history(folder),
         loaded.file,
         as_of=as_of,
-        retrainings=[moment for moment in past if moment < as_of],
+        retrainings=retrainings_before(engine, pilot, window, release.id, as_of),
     )
-    facts = {"window": window, "release": release.id, "action": decision.action, "reasons": decision.reasons}
-    kind = "retraining" if decision.action == "retrain" else "monitoring"
-    journal.append(
-        engine,
-        kind,
-        identity=f"{window}:{release.id}:{as_of.isoformat()}",
-        pilot=pilot,
-        by=BY_MACHINE,
-        as_of=as_of,
-        facts=facts,
-    )
-    page = write_page(folder, evidence, decision)
+    said = {"window": window, "release": release.id, "action": decision.action, "reasons": decision.reasons}
+    facts = journal_decision(engine, pilot, said, as_of=as_of).facts
+    page = write_page(folder, evidence, Decision(facts["action"], facts["reasons"]))
     log_monitoring(
         settings, release, window, folder, evidence=evidence.model_dump(mode="json"), decision=facts
     )
-    said = summary(evidence.fairness) if evidence.fairness else None
-    return {**facts, "fairness": said, "page": str(page), "report": str(folder / f"{window}-evidently.html")}
+    fair = summary(evidence.fairness) if evidence.fairness else None
+    return {**facts, "fairness": fair, "page": str(page), "report": str(folder / f"{window}-evidently.html")}
 
 
 @flow
@@ -252,12 +247,17 @@ def next_step(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
         step = steps.last_step(engine, pilot)
         last = f"; the last step was the {step.kind} of {step.facts['release']}" if step else ""
         return {"done": "nothing", "reasons": [f"{release_id} is not on its way{last}"]}
-    challenger = open_release(settings.releases / release_id, settings.release_public_key, pilot=pilot)
-    check_interchangeable(release, challenger)
+
+    def open_wave(number: int, evidence: dict[str, Any] | None = None) -> None:
+        if not known[1].halted:  # whoever halted it is named first
+            path = settings.releases / release_id
+            check_interchangeable(release, open_release(path, settings.release_public_key, pilot=pilot))
+        rollout.open_wave(engine, loaded, release_id, number, by=BY_MACHINE, as_of=as_of, evidence=evidence)
+
     wave = rollout.wave_of(loaded, known[1])
     since = rollout.wave_opened(engine, loaded, release_id)
     if wave == 0 or since is None:
-        rollout.open_wave(engine, loaded, release_id, 1, by=BY_MACHINE, as_of=as_of)
+        open_wave(1)
         return {"done": "opened", "wave": 1, "reasons": ["the rollout was approved"]}
     rollout.refuse_before_last_step(engine, loaded, release_id, as_of)
     rows = load_window(engine, loaded, Window(since, as_of, f"wave {wave}"), as_of)
@@ -277,7 +277,7 @@ def next_step(pilot: str, release_id: str, as_of: datetime) -> dict[str, Any]:
         rollout.promote(engine, loaded, release_id, by=BY_MACHINE, as_of=as_of, evidence=facts)
         set_live_aliases(settings, engine, pilot)
         return {**facts, "done": "promoted"}
-    rollout.open_wave(engine, loaded, release_id, wave + 1, by=BY_MACHINE, as_of=as_of, evidence=facts)
+    open_wave(wave + 1, facts)
     return {**facts, "done": "opened", "wave": wave + 1}
 
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from tremplin.charter import Permission, Person
 from tremplin.errors import TremplinError
-from tremplin.git import git
+from tremplin.git import below_top, git
 from tremplin.pilot import Pilot
 from tremplin.pilot_file import Days
 
@@ -124,9 +124,14 @@ def _committed(pilot: Pilot, commit: str, place: tuple[str, str], kind: TypeAdap
     """One entry of ``pilot.yaml`` in a commit that git has.
 
     Raises:
-        TremplinError: nothing of the pilot is in it, or the entry cannot be read.
+        TremplinError: nothing of the pilot is in it, its folder is not at the top, or the entry cannot be read.
     """
     file = f"pilots/{pilot.name}/pilot.yaml"
+    if below := below_top(pilot.folder.parents[1]):
+        raise TremplinError(
+            f"The project lies in {below} of its git repository, and who may do what is read from {file} at the top of one: make "
+            "the project a repository of its own (`git init` there), with `pilots/` at its top."
+        )
     try:
         text = git(pilot.folder, "show", f"{commit}:{file}")
         if text is None:

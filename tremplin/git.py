@@ -10,6 +10,14 @@ from pathlib import Path
 AS_COMMITTED = {**os.environ, "GIT_NO_REPLACE_OBJECTS": "1"}
 
 
+def below_top(root: Path) -> str | None:
+    """The folder of its repository in which ``root`` lies, such as ``pilot/``; None at the top, without git, and in a folder
+    that git ignores, where a workspace is.
+    """
+    place = (git(root, "rev-parse", "--show-prefix") or "").strip()
+    return None if not place or git(root, "check-ignore", "--quiet", ".") is not None else place
+
+
 def git(root: Path, *arguments: str) -> str | None:
     """What git prints in ``root``; None where it has no answer: no git, no work tree, or nothing of that name."""
     try:

@@ -164,6 +164,24 @@ def test_how_long_an_approval_holds_comes_from_the_commit(checkout: Checkout, ap
         approve("Camille Laurent", commit=broken)
 
 
+def test_a_project_below_the_top_of_its_repository_is_named(
+    engine: Engine, people: People, tmp_path: Path
+) -> None:
+    """At the top may lie another pilot of that name, with another charter."""
+    top = Checkout(tmp_path / "repository")
+    below = Checkout(top.root / "team")
+    git(top.root, "init", "-q")
+    top.charter(GIVEN)
+    commit = top.commit()
+    for pilot, place in ((below.pilot, r"lies in team/ of its git repository"), (top.pilot, None)):
+        desk = Desk(engine, pilot, people)
+        if place:
+            with pytest.raises(TremplinError, match=place):
+                desk.approve("Camille Laurent", commit=commit)
+        else:
+            assert desk.approve("Ines Moreau", commit=commit).by == "Ines Moreau"
+
+
 def test_a_pilot_that_is_in_no_commit_gives_nobody_a_right(
     engine: Engine, checkout: Checkout, approve: Approve, people: People
 ) -> None:

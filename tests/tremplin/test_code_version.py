@@ -69,6 +69,72 @@ def test_code_that_is_in_no_commit_makes_it_dirty_until_it_is(checkout: Path, na
     assert not code_version(load_settings(root=checkout))[1]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pilots/bikes/secret.py",
+        "pilots/bikes/local/secret.py",
+        "pilots/bikes/secret.pyc",
+        "tremplin/secret.py",
+        "secret.py",
+        "helpers/secret.py",
+    ],
+)
+@pytest.mark.parametrize("ignored_in", [".gitignore", ".git/info/exclude", "pilots/bikes/.gitignore"])
+def test_what_can_be_imported_is_seen_though_git_ignores_it(
+    checkout: Path, name: str, ignored_in: str
+) -> None:
+    write(checkout, "pilots/bikes/model.py")
+    write(checkout, ignored_in, "secret*\nlocal/\n*.log\n")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-qm", "second")
+    for harmless in (
+        "pilots/bikes/__pycache__/secret.pyc",
+        ".venv/lib/secret.py",
+        "secret.txt",
+        "pilots/bikes/a.log",
+    ):
+        write(checkout, harmless)
+    write(
+        checkout,
+        ".git/info/exclude",
+        f"{(checkout / '.git/info/exclude').read_text()}\n.venv/\n__pycache__/\nsecret*\n",
+    )
+    assert not code_version(load_settings(root=checkout))[1]
+    write(checkout, name)
+    assert code_version(load_settings(root=checkout))[1]
+    git(checkout, "add", "-f", name)
+    git(checkout, "commit", "-qm", "third")
+    assert not code_version(load_settings(root=checkout))[1]
+
+
+def test_a_link_to_code_elsewhere_is_seen_though_git_ignores_it(checkout: Path, tmp_path: Path) -> None:
+    write(checkout, ".git/info/exclude", "pilots/\n")
+    (checkout / "pilots").mkdir()
+    (checkout / "pilots" / "lib").symlink_to("/usr")
+    assert code_version(load_settings(root=checkout))[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "dirty"),
+    [
+        ("project/pilots/new.yaml", True),
+        ("project/new.txt", False),
+        ("pilots/new.yaml", False),
+        ("other.py", False),
+    ],
+)
+def test_a_project_below_the_top_of_its_repository_knows_its_own_code(
+    checkout: Path, name: str, dirty: bool
+) -> None:
+    write(checkout, "project/pilots/bikes/model.py")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-qm", "second")
+    assert not code_version(load_settings(root=checkout / "project"))[1]
+    write(checkout, name)
+    assert code_version(load_settings(root=checkout / "project"))[1] is dirty
+
+
 def test_a_commit_that_names_a_pilot_and_lacks_its_files_is_not_its_code(checkout: Path) -> None:
     write(checkout, "pilots/flights/model.py")
     write(checkout, "dvc.yaml", "pilots: [flights]")
@@ -115,7 +181,7 @@ def test_without_git_the_settings_say_it(tmp_path: Path) -> None:
 def workspace(tmp_path: Path) -> Path:
     checkout = tmp_path / "checkout"
     write(checkout, "pilots/lamps/model.py", "1")
-    write(checkout, ".gitignore", ".tremplin/\n*.log\n")
+    write(checkout, ".gitignore", ".tremplin/\n*.log\nsecret.py\n")
     for name in ("init -q", "add .", "commit -qm first"):
         git(checkout, *name.split())
     return make_workspace(checkout, checkout / ".tremplin" / "demo")
@@ -135,6 +201,8 @@ def test_a_workspace_is_compared_with_the_commit_file_by_file(workspace: Path) -
         ("pilots/lamps/new.py", True),
         ("pilots/lamps/rows.parquet.dvc", False),
         ("pilots/lamps/a.log", False),  # the checkout ignores it
+        ("pilots/lamps/secret.py", True),  # this, too, and it can be imported
+        ("helpers/new.py", True),
         ("pilots/lamps/__pycache__/model.pyc", False),
         ("models/lamps/model.onnx", False),
     ],

@@ -9,6 +9,7 @@ import typer
 from tremplin import strict_yaml
 from tremplin.commands.context import AsJson, context, print_json, styled
 from tremplin.errors import ConfigurationError, Fault, TremplinError
+from tremplin.git import below_top
 from tremplin.pilot import Pilot, list_pilots, load_pilot, undecided
 from tremplin.pilot_code import PilotCode
 
@@ -72,6 +73,12 @@ def open_questions(pilot: Pilot) -> list[Fault]:
             "(docs/sources.md), or say in `data.uncut_because` of pilot.yaml why every column is known then"
         )
         found.append(Fault(pilot.folder / "source.py", None, message))
+    if place := below_top(pilot.folder.parents[1]):
+        message = (
+            f"the project lies in {place} of its git repository: who may do what is read from commits that have `pilots/` at the "
+            "top, so nobody can approve. Make it a repository of its own (`git init` there)"
+        )
+        found.append(Fault(pilot.folder, None, message))
     return found
 
 

@@ -102,3 +102,14 @@ def test_a_month_is_measured_and_decided(played: tuple[Town, str]) -> None:
     assert Path(found["report"]).stat().st_size > 100_000
     (entry,) = journal.entries(open_store(load_settings(root=town.root)), kind="monitoring")
     assert (entry.facts["window"], entry.facts["action"]) == ("2024-04", found["action"])
+
+
+def test_a_month_looked_at_again_without_a_time_is_one_look(played: tuple[Town, str], tmp_path: Path) -> None:
+    """As of now, whenever that is: a run that was killed and begun again looks at the same window."""
+    town = copy_of(played[0], tmp_path / "again")
+    engine, written = open_store(load_settings(root=town.root)), []
+    for _ in range(2):
+        done = tremplin(town.root, *OF, "monitor", "2024-04", "--json")
+        assert done.returncode == 0, done.stderr
+        written.append([entry.number for entry in journal.entries(engine) if "window" in entry.facts])
+    assert written[0] == written[1] != []

@@ -15,7 +15,7 @@ GATES := tests/gates/test_whole.py $(wildcard tests/pipelines/test_gate_*.py) te
 CODE := tremplin pipelines serving monitoring governance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check check-lint check-types check-imports check-pilot check-tree format serve ui bench \
+.PHONY: help setup demo test check check-lint check-types check-imports check-pilot check-tree check-security format serve ui bench \
 	lock wheels image demo-cluster test-cluster test-faults test-gates test-offline test-support clean
 
 help: ## show this list
@@ -45,7 +45,7 @@ test-faults: setup ## every flow killed at each moment that matters, the demo st
 test-offline: setup ## the demo with no network at all (Linux; root, or user namespaces)
 	@bash scripts/offline.sh
 
-check: check-lint check-types check-imports check-pilot check-tree ## everything that can be known without running a test
+check: check-lint check-types check-imports check-pilot check-tree check-security ## everything that can be known without running a test
 
 check-lint: setup
 	$(BIN)/ruff check .
@@ -62,6 +62,11 @@ check-pilot: setup
 
 check-tree: setup
 	$(BIN)/python scripts/check_tree.py
+
+# Bandit from medium severity on: what is below are ruff's rules S, whose exceptions say why.
+check-security: setup
+	$(BIN)/bandit -q -ll -r $(CODE)
+	@$(BIN)/python scripts/audit.py
 
 format: setup ## format and repair what ruff can
 	$(BIN)/ruff check --fix-only --quiet .

@@ -126,7 +126,7 @@ def score(rows: pd.DataFrame, contract: Contract, model: OnnxModel, folder: Path
     frame = model_frame(rows, contract)
     trained, baseline = (
         # Our own stage wrote it; it never leaves the machine that trains.
-        predict(pickle.loads((folder / f"{name}.pkl").read_bytes()), frame, contract)  # noqa: S301
+        predict(pickle.loads((folder / f"{name}.pkl").read_bytes()), frame, contract)  # noqa: S301  # nosec B301
         for name in ("pipeline", "baseline")
     )
     to_unit = contract.scale.to_unit

@@ -140,7 +140,7 @@ def _fitted(pilot: Pilot, path: Path) -> Pipeline:
     """A trained pipeline of ours. It is a pickle: our own stage wrote it, and it never leaves the pipeline."""
     _ = pilot.features, pilot.model  # what they define must be importable before it is unpickled
     try:
-        fitted: Pipeline = pickle.loads(_present(path).read_bytes())  # noqa: S301  (our own file, see above)
+        fitted: Pipeline = pickle.loads(_present(path).read_bytes())  # noqa: S301  # nosec B301
     except (pickle.UnpicklingError, ValueError, EOFError, KeyError, AttributeError, ImportError) as error:
         raise TremplinError(f"{path} cannot be read: {error}. Run `dvc repro` again.") from error
     return fitted

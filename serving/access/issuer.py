@@ -11,11 +11,13 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
@@ -101,7 +103,7 @@ def fetch(url: str) -> bytes:
     try:
         with build_opener(_NoRedirect).open(Request(url), timeout=PATIENCE) as answer:  # noqa: S310 - checked above
             content: bytes = answer.read(LONGEST + 1)
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, HTTPException, OSError, ValueError) as error:
         raise TremplinError(f"{url} does not answer: {error}.") from None
     if len(content) > LONGEST:
         raise TremplinError(f"{url} answers with more than {LONGEST} bytes.")
@@ -124,7 +126,7 @@ def read_keys(issuer: str) -> VerificationKeys:
         raise TremplinError(f"What {issuer} publishes does not fit: {wrong}.") from None
     keys = {}
     for jwk in published.keys:
-        for algorithm in ALGORITHMS.get((jwk.get("kty", ""), jwk.get("crv", "")), ()):
+        for algorithm in ALGORITHMS.get((str(jwk.get("kty")), str(jwk.get("crv", ""))), ()):
             if algorithm in found.id_token_signing_alg_values_supported and (key := _open(jwk, algorithm)):
                 keys[str(jwk.get("kid", "")), algorithm] = key
     if not keys:
@@ -140,7 +142,7 @@ def _open(jwk: dict[str, Any], algorithm: str) -> PyJWK | None:
         return None
     try:
         key = PyJWK(jwk, algorithm)
-    except (PyJWTError, ValueError, TypeError, KeyError):
+    except (PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError, AttributeError):
         return None
     weak = isinstance(key.key, RSAPublicKey) and key.key.key_size < WEAKEST
     return None if weak else key

@@ -42,6 +42,7 @@ class Issuer:
     def __init__(self, url: str) -> None:
         self.url = url
         self.keys: list[Key] = [rsa("first")]
+        self.more: list[Any] = []  # published beside them
         self.away = False
         self.calls: Counter[str] = Counter()
         self.document: dict[str, Any] = {
@@ -54,7 +55,7 @@ class Issuer:
         self.calls[path] += 1
         if path == "/.well-known/openid-configuration":
             return self.document
-        return {"keys": [key.jwk for key in self.keys]} if path == "/jwks" else None
+        return {"keys": self.more + [key.jwk for key in self.keys]} if path == "/jwks" else None
 
     def token(
         self,

@@ -203,6 +203,28 @@ def test_weak_keys_and_keys_for_something_else_are_not_taken(opened: Open, who: 
     assert ask(access, "/predict", **bearer(who.token(who.keys[3], "PS256"))).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"kty": ["RSA"], "crv": {}},
+        {"kty": "RSA"},
+        {"kty": "RSA", "kid": "x", "n": 5, "e": "AQAB"},
+        {"kty": "RSA", "kid": "x", "n": "!!", "e": "!!"},
+        {"kty": "EC", "crv": "P-256", "kid": "x", "x": "AA", "y": "AA"},
+        {"kty": "EC", "crv": "P-256", "kid": {"a": 1}, "x": None, "y": []},
+        {"kty": "OKP", "crv": "Ed25519", "kid": "x", "x": ""},
+        {"kty": "oct", "kid": "x", "k": "AAAA"},
+        {"kty": "NEW", "kid": "x"},
+    ],
+)
+def test_a_key_that_cannot_be_used_leaves_the_others(opened: Open, who: Issuer, more: dict[str, Any]) -> None:
+    who.more = [more]
+    access = opened(who.url)
+    assert ask(access, "/predict", **bearer(who.token())).status_code == 200
+    assert ask(access, "/predict", **bearer(who.token(header={"kid": "x"}))).status_code == 401
+
+
 def test_a_new_key_is_looked_up_and_forged_names_do_not_make_it_ask(
     opened: Open, who: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

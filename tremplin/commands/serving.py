@@ -51,7 +51,7 @@ def replay(
     if last <= first:
         raise TremplinError(f"--to {end} does not come after --from {start}.")
     rows = given.pilot.source.fetch(first, last)
-    sent = send(url, given.pilot, rows, given.store)
+    sent = send(url, given.pilot, rows, given.store, key=given.settings.client_key.get_secret_value())
     known = record_outcomes(given.store, given.pilot, rows, known_by)
     if as_json:
         print_json(

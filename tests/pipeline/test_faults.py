@@ -39,8 +39,8 @@ def test_killed_anywhere_it_is_completed_and_nothing_is_there_twice(
     done = tremplin(town.root, *RUN)
     assert done.returncode == 0, done.stdout + done.stderr
     assert one_of_each(town)
-    assert {path.name: path.read_bytes() for path in town.paths.model.iterdir()} == {
-        path.name: path.read_bytes() for path in lamp_run.paths.model.iterdir()
+    assert {path.name: path.read_bytes() for path in town.paths.model.rglob("*.*")} == {
+        path.name: path.read_bytes() for path in lamp_run.paths.model.rglob("*.*")
     }, "the same model as without interruption"
 
 

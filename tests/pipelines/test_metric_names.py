@@ -185,8 +185,9 @@ def test_a_month_of_each_site_is_recorded(world: World, tmp_path: Path) -> None:
 def test_the_rows_that_drift_is_measured_against_are_found_by_their_hash(world: World) -> None:
     result = world.result
     model, settings = result.paths.model, result.settings
+    files = {path.relative_to(model).as_posix(): path for path in model.rglob("*") if path.is_file()}
     listing = [
-        {"md5": md5_by_dvc(path), "relpath": path.name} for path in sorted(model.iterdir())
+        {"md5": md5_by_dvc(files[name]), "relpath": name} for name in sorted(files)
     ]  # as DVC writes it: its hash is the folder's
     kept = world.cache(model)
     kept.parent.mkdir(parents=True, exist_ok=True)

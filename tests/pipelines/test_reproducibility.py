@@ -79,7 +79,8 @@ def test_the_same_snapshot_in_two_clones_gives_the_same_lock_and_the_same_model(
         dvc(root, "add", "data/flights/snapshot.parquet")
         dvc(root, "repro")
         locks.append(lock(root))
-        models.append({path.name: path.read_bytes() for path in (root / "models" / "flights").iterdir()})
+        files = [path for path in (root / "models" / "flights").rglob("*") if path.is_file()]
+        models.append({str(path.relative_to(root)): path.read_bytes() for path in files})
     assert locks[0] == locks[1]
     assert models[0] == models[1]
     assert set(locks[0]) == {

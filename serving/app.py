@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
             raise Problem(503, "Not ready", watch.not_ready or "starting")
         return watch.state
 
-    predictor = Predictor(live, log, metrics)
+    predictor = Predictor(live, log, watch.guard, metrics)
 
     async def answer_rows(
         rows: Sequence[Row], state: State, trace: str | None, caller: Caller

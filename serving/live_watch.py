@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.answers import STOPPED
+from serving.guard import Guard, halt, halted
 from serving.metrics import Metrics
 from serving.misreading import Reader
 from serving.releases import Servable, interchangeable, open_servable
@@ -91,6 +92,9 @@ class LiveWatch:
         self._stop = threading.Event()
         self._looked = threading.Event()
         self._said = ""
+        self.guard = Guard()
+        self._halted = 0  # the version whose challenger this server halted
+        self._objection: tuple[str, str] | None = None  # challenger and reason, until the store has them
 
     @property
     def stopping(self) -> bool:
@@ -115,8 +119,12 @@ class LiveWatch:
 
     def poll(self) -> None:
         """Look at the store once; whatever is wrong with what it says, the last good state stays."""
+        self._look_at_challenger()
         try:
             self._engine = self._engine or open_store(self.settings)
+            if self._objection:
+                halt(self._engine, self.settings.pilot, *self._objection)
+                self._objection = None
             found = current(self._engine, self.settings.pilot)
             if found is not None:
                 self._follow(*found)
@@ -133,8 +141,21 @@ class LiveWatch:
         while not self._stop.wait(self.settings.live_poll_seconds):
             self.poll()
 
+    def _look_at_challenger(self) -> None:
+        """Halt it here at once where the guard objects, and everywhere once the store answers."""
+        state = self.state
+        reason = self.guard.objection(state) if state else None
+        if state is None or reason is None:
+            return
+        log.error("The challenger %s is halted: %s.", state.live.challenger, reason)
+        self.metrics.guarded.inc()
+        self._halted, self._objection = state.version, (str(state.live.challenger), reason)
+        self.state = replace(state, live=halted(state.live))
+
     def _follow(self, version: int, live: Live) -> None:
         """Make ``live`` the state, if all that must answer can be served."""
+        if version == self._halted:
+            live = halted(live)
         if self.state and (self.state.version, self.state.live) == (version, live):
             return
         self.state = self._load(version, live)

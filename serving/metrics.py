@@ -65,6 +65,9 @@ class Metrics:
         self.live_version = Gauge(
             "tremplin_live_version", "Version of the row that says what is live", registry=self.registry
         )
+        self.guarded = Counter(
+            "tremplin_guarded", "Challengers that this server halted by itself", registry=self.registry
+        )
         self.live_refused = Counter(
             "tremplin_live_refused", "Polls whose row could not be read or served; the last good one stays",
             registry=self.registry,

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 
 from pydantic_core import to_json
 
-from serving.answers import AMOUNT, NOTICE, STOPPED, instead, reviewed, said
+from serving.answers import AMOUNT, CHALLENGER, NOTICE, STOPPED, instead, reviewed, said
+from serving.guard import Guard
 from serving.live_watch import State
 from serving.metrics import Metrics
 from serving.prediction_log import PredictionLog
@@ -46,8 +48,10 @@ class Answered:
 class Predictor:
     """Answers by what is live. An answer leaves only once it is in the spool."""
 
-    def __init__(self, state: Callable[[], State], log: PredictionLog, metrics: Metrics) -> None:
-        self._state, self._log, self._metrics = state, log, metrics
+    def __init__(
+        self, state: Callable[[], State], log: PredictionLog, guard: Guard, metrics: Metrics
+    ) -> None:
+        self._state, self._log, self._guard, self._metrics = state, log, guard, metrics
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
 
     def close(self) -> None:
@@ -69,11 +73,11 @@ class Predictor:
         if len(body) <= AT_ONCE:
             rows, many = read_rows(body, state.champion)
             await charge(len(rows))
-            answered = answer_rows(rows, state, trace)
+            answered = answer_rows(rows, state, trace, self._guard)
         else:
             rows, many = await self._in_thread(read_rows, body, state.champion)
             await charge(len(rows))
-            answered = await self._in_thread(answer_rows, rows, state, trace)
+            answered = await self._in_thread(answer_rows, rows, state, trace, self._guard)
         await self._keep(answered, state)
         return {"predictions": answered.answers} if many else answered.answers[0]
 
@@ -85,7 +89,7 @@ class Predictor:
         Raises:
             Problem: 503, the answers cannot be logged.
         """
-        answered: Answered = await self._in_thread(answer_rows, rows, state, trace)
+        answered: Answered = await self._in_thread(answer_rows, rows, state, trace, self._guard)
         await self._keep(answered, state)
         return answered.answers
 
@@ -118,11 +122,11 @@ class Predictor:
             metrics.out_of_range.labels(feature).inc()
 
 
-def answer_rows(rows: Sequence[Row], state: State, trace: str | None) -> Answered:
+def answer_rows(rows: Sequence[Row], state: State, trace: str | None, guard: Guard) -> Answered:
     """Draw each row's cohort, score it with that cohort's release, and say why a person looks at it."""
     received = datetime.now(UTC)
     cohorts = [state.cohort(row) for row in rows]
-    scores = _scores(rows, cohorts, state)
+    scores = _scores(rows, cohorts, state, guard)
     answered = Answered([], [], [])
     entries = []
     for row, cohort, score in zip(rows, cohorts, scores, strict=True):
@@ -150,6 +154,26 @@ def answer_rows(rows: Sequence[Row], state: State, trace: str | None) -> Answere
         entries.append(_entry(row, answer, state, received, trace))
     answered.record = to_json(entries, inf_nan_mode="null")
     return answered
+
+
+def _scored(rows: list[Row], servable: Servable, guard: Guard | None) -> list[float]:
+    """A number for each row; ``guard`` is told how a challenger did."""
+    begun = perf_counter()
+    try:
+        scores = servable.scores(rows)
+        sound = all(map(math.isfinite, scores))
+    except Exception:
+        if guard:
+            guard.failed(servable.id, len(rows))
+        raise
+    if guard and sound:
+        guard.answered(servable.id, rows, scores, perf_counter() - begun)
+    elif guard:
+        guard.failed(servable.id, len(rows))
+    if not sound:
+        detail = f"Release {servable.id} has no score for one of these rows."
+        raise Problem(500, "The model gave no number", detail)
+    return scores
 
 
 def _content(
@@ -189,7 +213,7 @@ def _entry(
     }
 
 
-def _scores(rows: Sequence[Row], cohorts: list[str], state: State) -> list[float | None]:
+def _scores(rows: Sequence[Row], cohorts: list[str], state: State, guard: Guard) -> list[float | None]:
     """A score for each row by the release of its cohort; None for all while the model is stopped.
 
     Raises:
@@ -200,11 +224,8 @@ def _scores(rows: Sequence[Row], cohorts: list[str], state: State) -> list[float
         return scores
     for cohort in dict.fromkeys(cohorts):
         places = [place for place, drawn in enumerate(cohorts) if drawn == cohort]
-        servable = state.answering(cohort)
-        found = servable.scores([rows[place] for place in places])
-        if not all(map(math.isfinite, found)):
-            detail = f"Release {servable.id} has no score for one of these rows."
-            raise Problem(500, "The model gave no number", detail)
+        own = [rows[place] for place in places]
+        found = _scored(own, state.answering(cohort), guard if cohort == CHALLENGER else None)
         for place, score in zip(places, found, strict=True):
             scores[place] = score
     return scores

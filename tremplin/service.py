@@ -29,6 +29,17 @@ class Fallback(Strict):
     reason: str = "nothing was decided for a model that is stopped, so a person decides"
 
 
+class Guard(Strict):
+    """When each server by itself halts a challenger."""
+
+    minimum_rows: Annotated[int, Field(gt=0, le=2000)] = 500  # of the challenger's, before it is looked at
+    failed_share: Annotated[float, Field(ge=0, lt=1)] = 0.01  # of its rows that it has no answer for
+    latency_ms: Annotated[float, Field(gt=0)] = 50.0  # of a row, for 95 % of them
+    score_shift: Annotated[float, Field(gt=0, le=1)] = (
+        0.2  # mean distance to the champion on the same rows, unit interval
+    )
+
+
 class Service(Strict):
     """Section ``service`` of ``pilot.yaml``: what is answered where the model alone should not decide."""
 
@@ -39,9 +50,8 @@ class Service(Strict):
     out_of_range: Policy = (
         "warn"  # rows with a value that training never came near: named in the answer, or sent to a person
     )
-    unlogged: bool = (
-        False  # whether it goes on answering when an answer cannot be logged; such answers are counted
-    )
+    guard: Guard = Field(default_factory=Guard)
+    unlogged: bool = False  # whether it goes on answering when an answer cannot be logged; they are counted
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:

@@ -19,7 +19,9 @@ from tremplin.errors import TremplinError
 from tremplin.journal import Entry, Signatory
 from tremplin.live import Live, change, current
 
-STEPS = ("go-live", "rollout", "wave", "halt", "resumption", "promotion", "rollback", "stop", "restart")  # kinds of entries
+STEPS = (  # kinds of entries
+    "go-live", "rollout", "wave", "halt", "resumption", "promotion", "rollback", "guard", "stop", "restart",
+)  # fmt: skip
 ANY_STEP = "step"  # in the identity of all of them: a row is followed by one step, of whichever kind
 ATTEMPTS = 20
 

@@ -148,6 +148,13 @@ def _open(jwk: dict[str, Any], algorithm: str) -> PyJWK | None:
     return None if weak else key
 
 
+def _uncancelled() -> Future[None]:
+    """A future that a request which gives up waiting does not cancel for the others."""
+    one: Future[None] = Future()
+    one.set_running_or_notify_cancel()
+    return one
+
+
 class Issuer:
     """Follows the keys of one issuer."""
 
@@ -160,7 +167,7 @@ class Issuer:
         self._wanted = threading.Event()
         self._stopped = False
         self._lock = threading.Lock()
-        self._next: Future[None] = Future()
+        self._next = _uncancelled()
 
     def start(self) -> None:
         """Look now, and from time to time."""
@@ -186,7 +193,7 @@ class Issuer:
     def look(self) -> None:
         """Ask once; whatever comes instead of keys leaves the last ones."""
         with self._lock:
-            done, self._next = self._next, Future()
+            done, self._next = self._next, _uncancelled()
             self._asked_at = time.monotonic()
             self._wanted.clear()
         try:

@@ -37,13 +37,15 @@ class Key:
 
 
 class Issuer:
-    """Publishes ``keys``; ``away`` makes it answer 503."""
+    """Publishes ``keys``; ``away`` makes it answer 503, and while ``pause`` is clear it does not answer."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.keys: list[Key] = [rsa("first")]
         self.more: list[Any] = []  # published beside them
         self.away = False
+        self.pause = threading.Event()
+        self.pause.set()
         self.calls: Counter[str] = Counter()
         self.document: dict[str, Any] = {
             "issuer": url,
@@ -109,6 +111,7 @@ def issuer() -> Iterator[Issuer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            one.pause.wait(10)
             found = None if one.away else one.answer(self.path)
             self.send_response(503 if found is None else 200)
             self.end_headers()

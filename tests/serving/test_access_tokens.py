@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -267,6 +269,26 @@ def test_the_issuer_away(opened: Open, who: Issuer, monkeypatch: pytest.MonkeyPa
     assert ask(access, "/predict", **bearer(who.token())).status_code == 200
     who.away = False
     eventually(lambda: not access.problem)
+
+
+def test_a_caller_who_gives_up_waiting_leaves_the_issuer_followed(
+    opened: Open, who: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuing, "AGAIN", 0.0)
+    access = opened(who.url)
+    new = rsa("second")
+    scope = {"headers": [(b"authorization", f"Bearer {who.token(new)}".encode())], "client": ("192.0.2.1", 1)}
+
+    async def give_up() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await access.admit(scope, Role.PREDICT)
+
+    who.pause.clear()
+    asyncio.run(give_up())
+    who.pause.set()
+    who.keys.append(new)
+    eventually(lambda: ask(access, "/predict", **bearer(who.token(new))).status_code == 200)
 
 
 def test_what_an_issuer_publishes_must_be_its_own(opened: Open, who: Issuer) -> None:

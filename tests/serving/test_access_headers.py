@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import socket
 import ssl
+from asyncio.subprocess import PIPE
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -77,6 +79,32 @@ def test_the_page_of_docs_needs_no_exception_from_its_policy() -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"  # so its type must be right
         if asset.endswith(".js"):
             assert "javascript" in answer.headers["content-type"]
+
+
+@pytest.mark.browser
+def test_a_browser_runs_the_page_under_its_policy(tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if not browser:
+        pytest.skip("no Chromium on PATH")
+
+    async def story() -> tuple[bytes, bytes]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = uvicorn.Server(uvicorn.Config(app(), log_config=None, lifespan="off"))
+            running = asyncio.create_task(server.serve([listener]))
+            options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
+            shown = await asyncio.create_subprocess_exec(
+                browser, *options, "--enable-logging=stderr", "--virtual-time-budget=8000", "--dump-dom",
+                f"http://127.0.0.1:{listener.getsockname()[1]}/docs", stdout=PIPE, stderr=PIPE,
+            )  # fmt: skip
+            try:
+                return await asyncio.wait_for(shown.communicate(), 60)
+            finally:
+                server.should_exit = True
+                await running
+
+    page, log = asyncio.run(story())
+    assert b'class="opblock' in page  # Swagger UI has drawn the operation
+    assert b"Content Security Policy" not in log
 
 
 def certificate(folder: Path, password: bytes | None = None) -> tuple[Path, Path]:

@@ -7,154 +7,23 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-import yaml
 from rich.console import Console
-from sqlalchemy.engine import Engine
 
-from governance.approvals import approve
-from governance.lineage import Link, Trace, trace
+from governance.lineage import Link, trace
 from governance.lineage.origins import code
 from governance.lineage.run_files import read_lock
-from governance.model_card import model_card
-from pipelines.deployment import make_release
-from pipelines.gate import gate
-from pipelines.gate.looks import Window
-from pipelines.judgements import circumstances, journal_verdict
-from pipelines.recording import attach_verdict, record
-from pipelines.verdict import facts, verdict_hash
-from tests.people import make_people
-from tests.results import AS_OF, Result, made_again
+from tests.governance.served import CODE, GIT, LINKS, Served, detail
+from tests.results import AS_OF
 from tremplin.errors import TremplinError
 from tremplin.journal import append, entries
-from tremplin.lock import md5_by_dvc
-from tremplin.onnx_model import OnnxModel
-from tremplin.release import Release, make_keys
-from tremplin.settings import Settings
-from tremplin.store import insert_once, journal, open_store, outcomes, predictions
+from tremplin.release import make_keys
+from tremplin.store import insert_once, journal, outcomes, predictions
 from tremplin.tracking import tracking
-from tremplin.workspace import cached
-
-LINKS = [
-    "prediction", "release", "MLflow run", "commit", "data", "contract", "charter", "lock", "reports", "gate verdict", "approval",
-    "outcome",
-]  # fmt: skip
-CODE = [f"pilots/flights/{name}.py" for name in ("features", "model")]
-GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
-
-
-@dataclass
-class Served:
-    """A real result, recorded, judged, approved and released, and one answer of it."""
-
-    result: Result
-    settings: Settings
-    engine: Engine
-    release: Release
-
-    def trace(self) -> Trace:
-        return trace(self.settings, self.engine, "p1")
-
-    @property
-    def artifacts(self) -> Path:
-        return self.settings.home / "mlartifacts" / "flights" / self.release.manifest.mlflow_run / "artifacts"
-
-    @property
-    def logged_model(self) -> Path:
-        (path,) = (self.settings.home / "mlartifacts" / "flights" / "models").rglob("model.onnx")
-        return path
-
-    @property
-    def rows(self) -> Path:
-        """The snapshot in DVC's cache."""
-        md5 = md5_by_dvc(self.result.paths.snapshot)
-        assert md5
-        return cached(self.result.root, md5)
-
-
-def as_in_a_checkout(result: Result) -> None:
-    """Its code is a commit, the lock names it as DVC does, and DVC's cache has the rows."""
-    lock = result.root / "dvc.lock"
-    content = yaml.safe_load(lock.read_text("utf-8"))
-    (entry,) = content["stages"].values()
-    entry["deps"] += [
-        {"path": path, "hash": "md5", "md5": md5_by_dvc(result.root / path)}
-        for path in [*CODE, "data/flights/prepared"]  # made by a stage: no code
-    ]
-    lock.write_text(yaml.safe_dump(content), "utf-8")
-    md5 = md5_by_dvc(result.paths.snapshot)
-    assert md5
-    kept = cached(result.root, md5)
-    kept.parent.mkdir(parents=True)
-    shutil.copy(result.paths.snapshot, kept)
-    for words in (["init", "--quiet"], ["add", "pilots"], ["commit", "--quiet", "--message", "The pilot"]):
-        subprocess.run([*GIT, *words], cwd=result.root, check=True)
-
-
-@pytest.fixture(scope="module")
-def original(honest_result: Result, empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Served:
-    result = honest_result.copy(tmp_path_factory.mktemp("served"))
-    as_in_a_checkout(result)
-    settings, pilot, paths = result.settings, result.pilot, result.paths
-    people = make_people(settings.allowed_signers.parent)
-    shutil.copy(empty_mlflow, settings.home / "mlflow.db")
-    engine = open_store(settings)
-    verdict = gate(pilot, paths, champion=None, as_of=AS_OF, settings=settings, remade=made_again)
-    recorded = attach_verdict(record(pilot, paths, settings, as_of=AS_OF), verdict, settings)
-    journal_verdict(
-        engine,
-        verdict,
-        recorded=recorded,
-        under=circumstances(pilot, settings),
-        evaluated=Window.of(paths, pilot.contract),
-    )
-    approval = approve(
-        engine, pilot, version=recorded.model_version, by=people.signatory("Camille Laurent"), authors=(), as_of=AS_OF,
-        commit=recorded.commit, lock_hash=recorded.result_hash, verdict=facts(verdict), verdict_hash=verdict_hash(verdict),
-        model_hash=recorded.model_hash, stand_in=True,
-    )  # fmt: skip
-    modeling, evaluation = (
-        json.loads(paths.report(number, name).read_text("utf-8"))
-        for number, name in ((4, "modeling"), (5, "evaluation"))
-    )
-    snapshot = json.loads(paths.snapshot_facts.read_text("utf-8"))
-    card = model_card(
-        pilot, version=recorded.model_version, commit=recorded.commit, as_of=AS_OF, snapshot=snapshot, modeling=modeling,
-        evaluation=evaluation, verdict=facts(verdict), approval=approval,
-    )  # fmt: skip
-    release = make_release(
-        pilot, paths, settings, engine,
-        recorded=recorded, verdict=verdict, approval=approval, as_of=AS_OF, card=card,
-    )  # fmt: skip
-    row = json.loads((paths.model / "profile.json").read_text("utf-8"))["smoke"]["rows"][0]
-    columns = {feature.name: [row[feature.name]] for feature in pilot.contract.features}
-    score = float(OnnxModel(paths.model / "model.onnx", pilot.contract).score(columns)[0])
-    answer = {
-        "prediction_id": "p1", "pilot": "flights", "release_id": release.id, "cohort": "champion", "key": row["flight_id"],
-        "subject": row["desk"],
-        "event_time": datetime.fromisoformat(row["scheduled_departure"]), "received_at": AS_OF, "score": score,
-        "decision": score >= release.manifest.decision_threshold, "row": row,
-        "excluded": None,
-    }  # fmt: skip
-    insert_once(engine, predictions, [answer])
-    return Served(result, settings, engine, release)
-
-
-@pytest.fixture
-def served(original: Served, tmp_path: Path) -> Served:
-    """A copy whose store, releases and keys may be spoilt; MLflow is the original's."""
-    home = tmp_path / "home"
-    shutil.copytree(original.settings.home, home, ignore=shutil.ignore_patterns("mlartifacts", "store.db*"))
-    with original.engine.begin() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    shutil.copy(original.settings.home / "store.db", home / "store.db")
-    settings = original.result.settings.__class__(root=original.result.root, home=home)
-    return Served(original.result, settings, open_store(settings), original.release)
 
 
 def test_an_answer_is_followed_to_its_rows_code_and_person(original: Served) -> None:
@@ -171,10 +40,6 @@ def test_an_answer_is_followed_to_its_rows_code_and_person(original: Served) -> 
     assert values["commit"] == manifest.commit
     assert values["approval"] == "Camille Laurent, product owner (stand-in of the demo)"
     assert values["outcome"] == "not known"
-
-
-def detail(found: Trace, name: str) -> str:
-    return next(link.detail for link in found.links if link.name == name)
 
 
 def test_the_outcome_is_told_once_it_is_known(served: Served) -> None:
@@ -496,100 +361,3 @@ def test_a_row_that_got_no_answer_is_traced_to_the_reason(served: Served) -> Non
     link = next(link for link in served.trace().links if link.name == "prediction")
     assert link.verified is False
     assert "excluded" in link.detail
-
-
-def spoilt(table: str, column: str, value: str) -> Callable[[Served], None]:
-    def write(served: Served) -> None:
-        with served.engine.begin() as connection:
-            connection.exec_driver_sql(f'update {table} set "{column}" = {value}')
-
-    return write
-
-
-def of_the_row(change: dict[str, object]) -> Callable[[Served], None]:
-    """Columns of the logged row; without one where it is None."""
-
-    def write(served: Served) -> None:
-        with served.engine.begin() as connection:
-            row = connection.execute(sa.select(predictions.c.row)).scalar_one()
-            changed = {name: value for name, value in (row | change).items() if value is not None}
-            connection.execute(predictions.update().values(row=changed))
-
-    return write
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        *(spoilt("predictions", "row", value) for value in ("'garbage'", "'[1]'", "'null'", "'7'", "x'ff'", "'{}'")),
-        pytest.param(spoilt("predictions", "row", f"'{'[' * 100_000}'"), id="too deep"),
-        spoilt("predictions", "score", "'abc'"),
-        spoilt("predictions", "score", "x'00'"),
-        spoilt("predictions", "score", "null"),
-        spoilt("predictions", "event_time", "'soon'"),
-        spoilt("predictions", "received_at", "7"),
-        spoilt("predictions", "excluded", "x'00'"),
-        spoilt("predictions", "subject", "x'00'"),
-        of_the_row({"scheduled_departure": None}),
-        of_the_row({"scheduled_departure": "soon"}),
-        of_the_row({"recent_delay": "abc"}),
-        of_the_row({"recent_delay": [1, 2]}),
-        of_the_row({"recent_delay": 10**400}),
-        spoilt("predictions", "row", """json_set(row, '$.carrier', json('"\\ud800"'))"""),  # half a character
-        of_the_row({"carrier": {"a": 1}}),
-    ],
-)  # fmt: skip
-def test_an_answer_that_cannot_be_read_any_more_is_a_broken_link(
-    served: Served, spoil: Callable[[Served], None]
-) -> None:
-    spoil(served)
-    found = served.trace()
-    assert ([link.name for link in found.links], found.broken) == (LINKS, ["prediction"])
-    assert detail(found, "prediction")
-
-
-@pytest.mark.parametrize("value", ["x'ff'", "'a' || char(0)", "''", "'../..'"])
-def test_an_answer_that_does_not_name_its_release_any_more_is_followed_as_far_as_it_goes(
-    served: Served, value: str
-) -> None:
-    spoilt("predictions", "release_id", value)(served)
-    found = served.trace()
-    assert "release" in found.broken
-    assert [link.name for link in found.links] == ["prediction", "release", "outcome"]
-
-
-@pytest.mark.parametrize(("column", "value"), [("label", "'abc'"), ("known_at", "'soon'")])
-def test_an_outcome_that_cannot_be_read_any_more_is_a_broken_link(
-    served: Served, column: str, value: str
-) -> None:
-    with served.engine.connect() as connection:
-        key = connection.scalars(sa.select(predictions.c.key)).one()
-    insert_once(served.engine, outcomes, [{"pilot": "flights", "key": key, "label": 1.0, "known_at": AS_OF}])
-    assert served.trace().unbroken
-    spoilt("outcomes", column, value)(served)
-    found = served.trace()
-    assert found.broken == ["outcome"]
-    assert column in detail(found, "outcome")
-
-
-@pytest.mark.parametrize(("column", "value"), [("facts", "'garbage'"), ("as_of", "'soon'")])
-def test_a_journal_that_cannot_be_read_any_more_breaks_the_approval(
-    served: Served, column: str, value: str
-) -> None:
-    spoilt("journal", column, value)(served)
-    found = served.trace()
-    assert ([link.name for link in found.links], found.broken) == (LINKS, ["approval"])
-    assert "entry 2 cannot be read" in detail(found, "approval")
-
-
-def test_an_entry_of_a_release_that_names_none_is_not_this_ones(served: Served) -> None:
-    append(
-        served.engine,
-        "release",
-        identity="none",
-        pilot="flights",
-        by="Camille Laurent",
-        as_of=AS_OF,
-        facts={},
-    )
-    assert served.trace().unbroken

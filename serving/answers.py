@@ -13,7 +13,6 @@ from tremplin.target import Task
 AMOUNT = "value"
 NOTICE = "/notice"
 CHALLENGER = "challenger"
-STOPPED = "stopped"  # the cohort of everybody while the model is stopped
 
 
 class Prediction(BaseModel):

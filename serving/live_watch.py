@@ -12,14 +12,13 @@ from pathlib import Path
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from serving.answers import STOPPED
 from serving.guard import Guard, halt, halted
 from serving.metrics import Metrics
 from serving.misreading import Reader
 from serving.releases import Servable, interchangeable, open_servable
 from serving.request_model import Row
 from tremplin.errors import TremplinError
-from tremplin.live import Live, change, current
+from tremplin.live import STOPPED, Live, change, current
 from tremplin.settings import Settings
 from tremplin.store import open_store
 

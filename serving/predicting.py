@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from serving.answers import AMOUNT, CHALLENGER, NOTICE, STOPPED, instead, reviewed, said
+from serving.answers import AMOUNT, CHALLENGER, NOTICE, instead, reviewed, said
 from serving.guard import Guard
 from serving.live_watch import State
 from serving.metrics import Metrics
@@ -24,6 +24,7 @@ from serving.releases import Servable
 from serving.request_body import read_rows
 from serving.request_model import Row
 from serving.spool import SpoolFailed
+from tremplin.live import BY_PERSON, STOPPED
 
 # Bytes of a body that is answered on the event loop: a few rows take less time there than the way to a thread and back. Longer
 # ones must not keep the rest waiting.
@@ -182,7 +183,7 @@ def _content(
     """What is said of the target; why the release does not answer the row, if it does not; and the segment it is left out for."""
     threshold = servable.release.manifest.decision_threshold
     if state.live.stopped is not None:
-        return instead(servable.sheet, threshold), f"a person stopped the model: {state.live.stopped}", None
+        return instead(servable.sheet, threshold), f"{BY_PERSON}{state.live.stopped}", None
     left_out = servable.coverage.excluded(row)
     if left_out is None:
         return said(score, threshold), None, None

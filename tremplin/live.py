@@ -16,6 +16,8 @@ from tremplin.errors import TremplinError
 from tremplin.store import live
 
 ATTEMPTS = 20
+STOPPED = "stopped"  # the cohort of everybody while the model is stopped
+BY_PERSON = "a person stopped the model: "  # before the reason, where an answer says why the model gave none
 
 
 class Live(Strict):
@@ -28,7 +30,8 @@ class Live(Strict):
     rollout_key: str = Field(default="", description="keys the draw of cohorts; one a rollout")
     halted: bool = Field(default=False, description="a person stopped the rollout; no wave opens by itself")
     stopped: str | None = Field(
-        default=None, description="why a person stopped the model: the fallback rule answers; none while it runs"
+        default=None,
+        description="why a person stopped the model: the fallback rule answers; none while it runs",
     )
 
     @model_validator(mode="after")

@@ -18,8 +18,11 @@ from tremplin import journal
 from tremplin.contract import Contract, load_contract
 from tremplin.coverage import Coverage, Segment
 from tremplin.errors import TremplinError
+from tremplin.live import BY_PERSON, STOPPED
 from tremplin.release import Release
+from tremplin.service import SERVICE, ServiceSheet
 from tremplin.store import outcomes
+from tremplin.target import Task
 
 IMPOSSIBLE = (
     ValueError,
@@ -66,9 +69,16 @@ def _again(prediction: dict[str, Any], release: Release) -> tuple[str, bool]:
     columns = {feature.name: [prediction["row"].get(feature.name)] for feature in contract.features}
     again = float(OnnxModel(release.path / "model.onnx", contract).score(columns)[0])
     differing = _differing(prediction, contract)
-    if _reason(prediction["row"], release, contract) != reason:
+    stopped = prediction["cohort"] == STOPPED
+    if not stopped and _reason(prediction["row"], release, contract) != reason:
         differing.append("excluded")
-    if reason is not None:
+    if stopped:
+        detail = "the model was stopped: the fallback rule, as the release carries it"
+        same = str(reason).startswith(BY_PERSON) and _fallback(release, contract) == (
+            score,
+            prediction["decision"],
+        )
+    elif reason is not None:
         same = score is None and prediction["decision"] is None
         detail = "the logged row, looked up again in what the release covers"
     else:
@@ -89,6 +99,15 @@ def _reason(row: dict[str, Any], release: Release, contract: Contract) -> str | 
     segments = [Segment.model_validate(segment) for segment in profile["coverage"]]
     found = Coverage(segments, {column.name: column for column in contract.request_columns}).excluded(row)
     return found[1] if found else None
+
+
+def _fallback(release: Release, contract: Contract) -> tuple[float | None, bool | None]:
+    """Score and decision of a model that is stopped."""
+    sheet = ServiceSheet.model_validate_json((release.path / SERVICE).read_bytes())
+    answer = sheet.fallback.answer
+    if contract.task is Task.REGRESSION:
+        return answer, None
+    return None, None if answer is None else bool(answer)
 
 
 def _differing(prediction: dict[str, Any], contract: Contract) -> list[str]:

@@ -9,9 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.answers import STOPPED
 from tests.serving.conftest import logged
-from tremplin.live import Live, change
+from tremplin.live import STOPPED, Live, change
 from tremplin.release import Release
 from tremplin.settings import Settings
 from tremplin.store import open_store

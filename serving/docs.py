@@ -9,6 +9,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from serving.answers import Predictions, described
+from serving.feedback.describing import describe as describe_feedback
+from serving.inference_protocol.describing import describe as describe_protocol
 from serving.live_watch import State
 from serving.request_model import MAX_ROWS, example
 
@@ -35,6 +37,7 @@ def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     document["paths"] = {"/predict": {"post": _predict()}, **document["paths"]}
     schemas |= models_json_schema([(Predictions, "serialization")], ref_template=TEMPLATE)[1]["$defs"]
+    describe_protocol(document)
     if state is None:
         return document
     contract = state.champion.contract
@@ -61,6 +64,7 @@ def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
             }
         },
     }
+    describe_feedback(document, contract)
     return document
 
 

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy.engine import Engine
 
-from serving.feedback.parts import PROBLEM, Parts
+from serving.feedback.parts import ANYWHERE, PROBLEM, Parts
 from serving.feedback.store_door import StoreDoor
 from serving.problems import Problem
 
 T = TypeVar("T")
 
 UNKNOWN: dict[int | str, dict[str, Any]] = {
+    **ANYWHERE,
     404: {"description": "There is no such prediction", **PROBLEM},
     503: {"description": "The store does not answer; try again after Retry-After", **PROBLEM},
 }

@@ -21,6 +21,12 @@ AnswerRows = Callable[[Sequence[Row], State, str | None, Caller], Awaitable[list
 Settle = Callable[[], Awaitable[bool]]  # waits for what was answered before; whether it is in the store now
 
 PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}
+ANYWHERE: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Nobody who is known here asks", **PROBLEM},
+    403: {"description": "Who asks may not", **PROBLEM},
+    429: {"description": "Too much for now; Retry-After says when to go on", **PROBLEM},
+    500: {"description": "The server failed; `instance` is the request's id in its log", **PROBLEM},
+}
 
 
 @dataclass(frozen=True)

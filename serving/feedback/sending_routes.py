@@ -12,7 +12,7 @@ from serving.access.roles import Caller, Role
 from serving.feedback import outcomes, reviews
 from serving.feedback.known import UNKNOWN, known
 from serving.feedback.outcomes import OutcomeCounts, OutcomeReader
-from serving.feedback.parts import PROBLEM, Parts, json_answer
+from serving.feedback.parts import ANYWHERE, PROBLEM, Parts, json_answer
 from serving.feedback.reading import json_body
 from serving.feedback.reviews import ReviewReader
 from serving.feedback.store_door import StoreDoor
@@ -20,6 +20,7 @@ from serving.problems import Problem
 from serving.releases import Servable
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
+    **ANYWHERE,
     400: {"description": "The body is not JSON", **PROBLEM},
     413: {"description": "The body is too long", **PROBLEM},
     415: {"description": "The body is not said to be application/json", **PROBLEM},

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from serving.access.admission import require
 from serving.access.roles import Caller, Role
-from serving.feedback.parts import Parts, json_answer
+from serving.feedback.parts import ANYWHERE, Parts, json_answer
 from serving.feedback.reading import JSON, whole_body
 from serving.inference_protocol import metadata
 from serving.inference_protocol.columns import ColumnReader
@@ -30,7 +30,14 @@ class ProtocolError(BaseModel):
     error: str
 
 
+ADMITTED: dict[int | str, dict[str, Any]] = {
+    **ANYWHERE,
+    401: {"model": ProtocolError, "description": "Nobody who is known here asks"},
+    403: {"model": ProtocolError, "description": "Who asks may not"},
+    429: {"model": ProtocolError, "description": "Too much for now; Retry-After says when to go on"},
+}
 REFUSALS: dict[int | str, dict[str, Any]] = {
+    **ADMITTED,
     400: {"model": ProtocolError, "description": "It is no request of the protocol"},
     404: {"model": ProtocolError, "description": "There is no such model, or that version is not live"},
     413: {"model": ProtocolError, "description": "The body is too long"},
@@ -38,6 +45,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"model": ProtocolError, "description": "A value does not fit the contract"},
     503: {"model": ProtocolError, "description": "No release is live, or the answer cannot be logged"},
 }
+READY: dict[int | str, dict[str, Any]] = {404: REFUSALS[404], 503: REFUSALS[503]}
+NAMED = ADMITTED | READY
 
 
 class ProtocolRoute(APIRoute):
@@ -74,7 +83,7 @@ def _metadata_routes(parts: Parts) -> APIRouter:
     pilot = parts.settings.pilot
     somebody = Depends(require(parts.access, None))
 
-    @router.get("", summary="Which server this is", dependencies=[somebody])
+    @router.get("", responses=ADMITTED, summary="Which server this is", dependencies=[somebody])
     async def get_server() -> Response:
         return json_answer(metadata.server())
 
@@ -87,12 +96,10 @@ def _metadata_routes(parts: Parts) -> APIRouter:
         _refuse_unready(parts)
         return json_answer({"ready": True})
 
-    @router.get(
-        "/models/{name}", responses={404: REFUSALS[404]}, summary="Its tensors", dependencies=[somebody]
-    )
+    @router.get("/models/{name}", responses=NAMED, summary="Its tensors", dependencies=[somebody])
     @router.get(
         "/models/{name}/versions/{version}",
-        responses={404: REFUSALS[404]},
+        responses=NAMED,
         summary="The same of a version that is live",
         dependencies=[somebody],
     )
@@ -100,10 +107,10 @@ def _metadata_routes(parts: Parts) -> APIRouter:
         metadata.named(parts.state, pilot, name, version)
         return json_answer(metadata.model(parts.state, pilot))
 
-    @router.get("/models/{name}/ready", responses={404: REFUSALS[404]}, summary="Can the model answer?")
+    @router.get("/models/{name}/ready", responses=READY, summary="Can the model answer?")
     @router.get(
         "/models/{name}/versions/{version}/ready",
-        responses={404: REFUSALS[404]},
+        responses=READY,
         summary="Can the version answer?",
     )
     async def get_model_ready(name: str, version: str | None = None) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,12 +73,14 @@ class Backlog:
 
     def oldest(self) -> int | None:
         """Nanoseconds since 1970 when the next frame was written; None if that cannot be told."""
-        try:
-            with self.folder.segment(self._segment).open("rb", buffering=0) as file:
-                header = read_header(os.pread(file.fileno(), HEADER, self._offset))
-        except OSError:
-            return None
-        return header.moment if header else None
+        place = {self._segment: self._offset}
+        for number in self.folder.segments():
+            if number >= self._segment:
+                with contextlib.suppress(OSError), self.folder.segment(number).open("rb") as file:
+                    header = read_header(os.pread(file.fileno(), HEADER, place.get(number, 0)))
+                    if header:
+                        return header.moment
+        return None
 
     def _block(self, stop: int, *, last: bool) -> Batch:
         items: list[Frame | Damage] = []
@@ -84,6 +88,8 @@ class Backlog:
         with self.folder.segment(self._segment).open("rb", buffering=0) as file:
             while not items:
                 data = os.pread(file.fileno(), min(length, stop - self._offset), self._offset)
+                if not data:
+                    raise OSError(errno.EIO, "the file became shorter")
                 items = list(scan(data, to_the_end=self._offset + len(data) >= stop))
                 length *= 4
         offset = self._offset + items[-1].end

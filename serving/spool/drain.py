@@ -76,9 +76,9 @@ class Drain:
         pause, since = PAUSE, 0.0
         while True:
             asked, stopping = self._asked, self._stopping
-            if asked != self._done or time.monotonic() > self._adopt_at:
-                self._adopt()
             try:
+                if asked != self._done or time.monotonic() > self._adopt_at:
+                    self._adopt()
                 full = self._round()
             except Exception as error:  # noqa: BLE001  (whatever a driver raises, the thread outlives it)
                 if self.problem is None:
@@ -118,8 +118,9 @@ class Drain:
     def _adopt(self) -> None:
         """Take the folders of the same pilot whose owners are dead."""
         self._adopt_at = time.monotonic() + ADOPTION_SECONDS
-        with contextlib.suppress(OSError):  # no folder yet, or not ours to read: looked at again
-            for path in sorted(self.spool.root.iterdir()):
+        root = self.spool.root
+        for path in sorted(root.iterdir()) if root.is_dir() else ():
+            with contextlib.suppress(OSError):  # not ours to write: looked at again
                 if path.name != SET_ASIDE and (folder := Folder.take(path)):
                     self._adopted.append(Backlog.of_dead(folder))
 

@@ -20,6 +20,9 @@ class Folder:
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path, self._lock = path, lock
+        self.unsynced: list[
+            Path
+        ] = []  # folders that got a new name; a name is on disk once its folder is synced
 
     @classmethod
     def make(cls, root: Path) -> Folder:
@@ -31,8 +34,10 @@ class Folder:
         while True:
             name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{os.urandom(2).hex()}"
             path = root / name
+            made = [one for one in (path, *path.parents) if not one.exists()]
             path.mkdir(parents=True, mode=0o700)
             if folder := cls.take(path):  # else somebody looking for the dead was faster
+                folder.unsynced = [one.parent for one in made]
                 return folder
 
     @classmethod
@@ -56,16 +61,17 @@ class Folder:
         os.close(self._lock)
 
     def remove(self) -> None:
-        """Delete it with what is in it, and release it."""
-        for path in (*(self.segment(number) for number in self.segments()), self.path / _DRAINED):
-            path.unlink(missing_ok=True)
-        (self.path / _LOCK).unlink(missing_ok=True)
-        self.path.rmdir()
+        """Delete it, now that all of it is drained, and release it; what cannot be deleted is found again."""
+        segments = [self.segment(number) for number in self.segments()]
+        with contextlib.suppress(OSError):
+            for path in (*segments, self.path / _DRAINED, self.path / _LOCK):
+                path.unlink(missing_ok=True)
+            self.path.rmdir()
         self.release()
 
     def segments(self) -> list[int]:
         """Numbers of the segments, ascending."""
-        return sorted(int(path.stem) for path in self.path.glob("*.spool"))
+        return sorted(int(path.stem) for path in self.path.glob("*.spool") if path.stem.isdecimal())
 
     def segment(self, number: int) -> Path:
         """Where a segment lies."""

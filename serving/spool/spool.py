@@ -67,7 +67,6 @@ class Spool:
         self._fd: int | None = None  # the segment that is written; None while there is a problem
         self._begun = 0.0
         self._retired: list[int] = []  # segments to be synced and closed, by the thread alone
-        self._names: list[Path] = []  # folders with names that are not on disk yet
         self._unsynced = self._closing = False
         self._lock = threading.Lock()  # of the segment that is written
         self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
@@ -166,7 +165,6 @@ class Spool:
             if self.folder is None:
                 self.folder = Folder.make(self.root)
                 self.backlog = Backlog(self.folder, lambda: self.end[:2])
-                self._names += self.folder.path.parents[:4]
             number = self.end.segment + 1
             path = self.folder.segment(number)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
@@ -179,7 +177,7 @@ class Spool:
                 raise
         except OSError as error:
             raise self._fail(error) from None
-        self._names.append(self.folder.path)
+        self.folder.unsynced.append(self.folder.path)
         self._fd, self._begun = fd, time.monotonic()
         self.end = Mark(number, 0, self.end.sequence)
         if self.problem:
@@ -262,13 +260,14 @@ class Spool:
         """Data, its length and the names of new files are on the disk when this returns."""
         if self._fd is not None:
             os.fdatasync(self._fd)
-        while self._names:
-            fd = os.open(self._names[0], os.O_RDONLY)
+        unsynced = self.folder.unsynced if self.folder else []
+        while unsynced:
+            fd = os.open(unsynced[0], os.O_RDONLY)
             try:
                 os.fsync(fd)
             finally:
                 os.close(fd)
-            self._names.pop(0)
+            unsynced.pop(0)
 
     def _tend(self) -> None:
         """Sync where it is time, close what is done with, begin a segment where the last failed or is old."""

@@ -30,12 +30,13 @@ def record(identity: str, **given: Any) -> dict[str, Any]:
 
 async def appending(spool: Spool, numbers: itertools.count[int], records: int) -> None:
     """One caller after another."""
+    padding = int(os.environ.get("WRITER_PADDING", "0"))  # bytes
     while (number := next(numbers)) < records:
         identity = f"{os.getpid()}-{number}"
         try:
-            await spool.append(to_json([record(identity)]))
+            await spool.append(to_json([record(identity, row={"text": "x" * padding})]))
         except SpoolFailed as error:
-            print("refused", error, flush=True)
+            os.write(1, f"refused {error}\n".encode())
             await asyncio.sleep(0.01)
         else:
             os.write(1, f"{identity}\n".encode())

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
+from serving.access.admission import require
+from serving.access.headers import SecurityHeadersMiddleware
 from serving.access.opening import open_access
 from serving.access.roles import Caller
 from serving.docs import openapi
@@ -65,21 +69,24 @@ def create_app(settings: Settings) -> FastAPI:
         predictor.close()
         await asyncio.to_thread(log.close)
         feedback.close()
-        access.stop()
+        await access.close()
 
     app = FastAPI(
         title=f"Tremplin: {settings.pilot}",
         version=version("tremplin"),
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
+    known = [Depends(require(access, None))]  # outside development nobody else learns what runs here
     app.state.watch = watch
     app.openapi = lambda: openapi(app, watch.state)  # type: ignore[method-assign]
     app.add_middleware(MetricsMiddleware, metrics=metrics)  # it counts the failures too
     app.add_middleware(PredictRoute, access=access, predictor=predictor, metrics=metrics)
     app.add_middleware(UnforeseenMiddleware)
-    add_docs_page(app)
+    app.add_middleware(SecurityHeadersMiddleware, tls=settings.tls_certificate != Path())
+    add_docs_page(app, known)
 
     @app.exception_handler(Problem)
     async def problem(_request: Request, error: Problem) -> Response:
@@ -89,13 +96,17 @@ def create_app(settings: Settings) -> FastAPI:
     async def routing(request: Request, error: HTTPException) -> Response:
         return of_routing(request, error).response()
 
-    add_live_routes(app, live, not_ready, log)
+    add_live_routes(app, live, not_ready, log, known)
     parts = Parts(settings, watch, access, answer_rows, log.settle, not_ready)
     feedback = add_feedback_routes(app, parts)
     add_inference_protocol(app, parts)
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get("/metrics", include_in_schema=False, dependencies=known)
     async def get_metrics() -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/openapi.json", include_in_schema=False, dependencies=known)
+    async def get_openapi() -> Response:
+        return Response(to_json(app.openapi()), media_type="application/json")
 
     return app

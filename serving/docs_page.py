@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.params import Depends
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -36,15 +38,15 @@ START = """SwaggerUIBundle({
 """
 
 
-def add_docs_page(app: FastAPI) -> None:
-    """Serve the page, with Swagger UI from the package fastapi-offline."""
+def add_docs_page(app: FastAPI, known: Sequence[Depends] = ()) -> None:
+    """Serve the page, with Swagger UI from the package fastapi-offline; ``known`` lets in who may read it."""
     spec = find_spec("fastapi_offline")  # only its files are used
     assert spec is not None
     assert spec.origin is not None
     app.mount("/docs/assets", StaticFiles(directory=Path(spec.origin).parent / "static"), name="docs-assets")
     page = PAGE.format(title=escape(app.title))
 
-    @app.get("/docs", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False, dependencies=known)
     async def docs() -> HTMLResponse:
         return HTMLResponse(page)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Response
+from fastapi.params import Depends
 from pydantic_core import to_json
 
 from serving.live_watch import State
@@ -15,7 +16,11 @@ from serving.problems import Problem
 
 
 def add_live_routes(
-    app: FastAPI, live: Callable[[], State], not_ready: Callable[[], str | None], log: PredictionLog
+    app: FastAPI,
+    live: Callable[[], State],
+    not_ready: Callable[[], str | None],
+    log: PredictionLog,
+    known: Sequence[Depends],
 ) -> None:
     """Add them.
 
@@ -23,6 +28,7 @@ def add_live_routes(
         live: what answers now; raises Problem where nothing does.
         not_ready: why no prediction can be made, or None.
         log: where answers wait until the store has them.
+        known: lets in who may see what runs here; probes and the notice are for everybody.
     """
 
     @app.get("/livez", summary="Is the process alive?")
@@ -35,7 +41,7 @@ def add_live_routes(
             raise Problem(503, "Not ready", reason)
         return _json({"status": "ready"})
 
-    @app.get("/release", summary="What is live, and where each release comes from")
+    @app.get("/release", summary="What is live, and where each release comes from", dependencies=known)
     async def release() -> Response:
         state = live()
         pilot = state.champion.release.manifest.pilot
@@ -50,7 +56,11 @@ def add_live_routes(
         }
         return _json(facts)
 
-    @app.get("/log", summary="Does the store have all that was answered before? Waits for it a little")
+    @app.get(
+        "/log",
+        summary="Does the store have all that was answered before? Waits for it a little",
+        dependencies=known,
+    )
     async def get_log() -> Response:
         return _json({"settled": await log.settle(), "waiting": log.depth, "problem": log.trouble})
 

@@ -22,7 +22,6 @@ from serving.request_body import MAX_BYTES
 PATH = "/predict"
 JSON = (b"content-type", b"application/json")
 TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-OWN = (JSON, (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
 class PredictRoute:
@@ -53,7 +52,7 @@ class PredictRoute:
                 return
             status, content = 200, to_json(answer)
             length = (b"content-length", str(len(content)).encode())
-            await send({"type": "http.response.start", "status": 200, "headers": [*OWN, length]})
+            await send({"type": "http.response.start", "status": 200, "headers": [JSON, length]})
             await send({"type": "http.response.body", "body": content})
         finally:
             self._metrics.observe(PATH, status, perf_counter() - begun)

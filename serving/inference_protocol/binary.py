@@ -65,7 +65,8 @@ def texts(name: str, raw: memoryview, count: int) -> list[str]:
     if start != size:
         raise malformed(f"Input {name}: {size - start:,} bytes follow its {count:,} elements.")
     try:
-        return [element.decode() for element in found]
+        said = {element: element.decode() for element in set(found)}  # most columns repeat few values
+        return [said[element] for element in found]
     except UnicodeDecodeError as error:
         raise malformed(f"Input {name}: an element is no UTF-8 ({error.reason}).") from None
 
@@ -74,5 +75,6 @@ def as_bytes(datatype: str, values: Sequence[Any]) -> bytes:
     """The other way, for an output."""
     if datatype != "BYTES":
         return np.asarray(values, NUMBERS[datatype]).tobytes()
-    encoded = [value.encode() for value in values]
-    return b"".join(part for element in encoded for part in (LENGTH.pack(len(element)), element))
+    encoded = {value: value.encode() for value in set(values)}
+    framed = {value: LENGTH.pack(len(element)) + element for value, element in encoded.items()}
+    return b"".join([framed[value] for value in values])

@@ -95,15 +95,16 @@ class ColumnReader:
         return found
 
     def _read_texts(self, column: Column, values: list[Any]) -> list[Any] | None:
-        given = [value or None for value in values] if column.nullable else values
+        distinct = list(dict.fromkeys(values))  # most columns repeat few values
+        given = [value or None for value in distinct] if column.nullable else distinct
         content = to_json(given)
         if rb"\u0000" in content:
             return None
         try:
-            read: list[Any] = self._texts[column.name].validate_json(content)
+            read = dict(zip(distinct, self._texts[column.name].validate_json(content), strict=True))
         except ValidationError:
             return None
-        return read
+        return [read[value] for value in values]
 
 
 def _numbers(column: Column, values: NDArray[Any]) -> list[Any] | None:

@@ -45,11 +45,14 @@ def good(release_factory: Any) -> list[dict[str, Any]]:
 def every_kind(servable: Servable) -> Servable:
     """The same release with a contract of few columns: each type, required and not."""
     contract = servable.contract
-    key, time, text = (contract.column(name) for name in ("flight_id", "scheduled_departure", "dest"))
+    key, time, code, text = (
+        contract.column(name) for name in ("flight_id", "scheduled_departure", "dest", "carrier")
+    )
+    text = text.model_copy(update={"logicalTypeOptions": Range()})
     number, whole = contract.column("distance"), contract.column("weekday")
     yes = whole.model_copy(update={"logicalType": "boolean", "logicalTypeOptions": Range()})
     wide = whole.model_copy(update={"logicalTypeOptions": Range()})
-    named = {"text": text, "number": number, "whole": whole, "wide": wide, "yes": yes}
+    named = {"code": code, "text": text, "number": number, "whole": whole, "wide": wide, "yes": yes}
     columns = [key, time] + [
         column.model_copy(update={"name": f"{name}{suffix}", "required": not suffix})
         for name, column in named.items()

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from serving.access.admission import require
 from serving.access.headers import SecurityHeadersMiddleware
 from serving.access.opening import open_access
-from serving.access.roles import Caller
+from serving.access.roles import Caller, Role
 from serving.docs import openapi
 from serving.docs_page import add_docs_page
 from serving.feedback.parts import Parts
@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     access = open_access(settings, metrics.registry)
     log = PredictionLog(settings)
     metrics.registry.register(log)
+    metrics.access_stale.set_function(lambda: bool(access.problem))
 
     def not_ready() -> str | None:
         return watch.not_ready or log.problem
@@ -101,7 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
     feedback = add_feedback_routes(app, parts)
     add_inference_protocol(app, parts)
 
-    @app.get("/metrics", include_in_schema=False, dependencies=known)
+    @app.get("/metrics", include_in_schema=False, dependencies=[Depends(require(access, Role.OPERATE))])
     async def get_metrics() -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -62,6 +62,11 @@ class Metrics:
             "Requests refused because their answers could not be logged",
             registry=self.registry,
         )
+        self.access_stale = Gauge(
+            "tremplin_access_stale",
+            "1 while the keys or the issuer cannot be read: the last good ones count",
+            registry=self.registry,
+        )
         self.live_version = Gauge(
             "tremplin_live_version", "Version of the row that says what is live", registry=self.registry
         )

@@ -16,7 +16,7 @@ class Role(StrEnum):
     EXPLAIN = "explain"  # ask why an answer was given
     OUTCOME = "outcome"  # say what became true
     REVIEW = "review"  # confirm or override an answer
-    OPERATE = "operate"  # stop and resume the model, read the metrics
+    OPERATE = "operate"  # read the metrics
     AUDIT = "audit"  # read what was answered before
 
 

@@ -134,3 +134,16 @@ def test_a_stage_that_cannot_work_says_so_in_one_paragraph(tmp_path: Path) -> No
         assert done.returncode == 1
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_code_that_a_stage_depends_on_is_named_file_by_file() -> None:
+    """`trace` compares each with the commit's; DVC hashes a folder as a list of its own."""
+    graph = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text("utf-8"))
+    named = [
+        name.replace("${item}", "flights")
+        for stage in graph["stages"].values()
+        for name in stage["do"]["deps"]
+    ]
+    code = [name for name in named if not name.startswith(("data/", "models/", "reports/"))]
+    assert code
+    assert [name for name in code if not (CHECKOUT / name).is_file()] == []

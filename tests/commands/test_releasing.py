@@ -205,6 +205,43 @@ def test_a_blocked_version_is_approved_by_nobody(
     assert kinds(town) == ["verdict", "approval", "release", "go-live", "verdict"]
 
 
+def test_a_live_champion_that_is_judged_again_and_blocked_stays_live_until_a_person_acts(
+    released: Town, cli: Cli, people: People, tmp_path: Path
+) -> None:
+    """A verdict decides what may go live. What answers is taken away by a person, who sees the block."""
+    town = copy_of(released, tmp_path / "judged again")
+    engine, as_of = open_store(load_settings(root=town.root)), ("--as-of", AS_OF)
+    before = live.current(engine, "lamps")
+    assert before is not None
+    file = town.csv.with_name("pilot.yaml")
+    given = file.read_text("utf-8")
+    content = yaml.safe_load(given)
+    content["data"]["freshness_days"] = 1  # not in the lock: the same version is judged again
+    file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    run = tremplin(town.root, *OF, "run", *as_of, "--json")
+    assert run.returncode == 0, run.stderr
+    facts = json.loads(run.stdout[run.stdout.index("{") :])
+    assert (facts["version"], facts["passed"], facts["blocked_by"]) == (1, False, ["freshness"])
+    assert facts["champion"] is None, "it does not meet itself"
+    assert live.current(engine, "lamps") == before
+    assert kinds(town) == ["verdict", "approval", "release", "go-live", "verdict"]
+    refused = cli(town.root, *OF, "approve", "1", "--key", camille(people), *as_of)
+    assert (refused.code, "Version 1 of lamps was blocked by the gate (freshness)" in refused.err) == (
+        1,
+        True,
+    )
+    assert live.current(engine, "lamps") == before
+    verified = cli(town.root, *OF, "journal", "verify")
+    assert (verified.code, verified.err) == (0, "")
+    file.write_text(
+        given, "utf-8"
+    )  # the limit as it was: the gate is asked again, and nothing is released twice
+    assert tremplin(town.root, *OF, "run", *as_of).returncode == 0
+    assert cli(town.root, *OF, "approve", "1", "--key", camille(people), *as_of).code == 0
+    assert live.current(engine, "lamps") == before
+    assert "release" not in kinds(town)[5:]
+
+
 @pytest.mark.parametrize("step", ["halt", "rollback"])
 def test_who_may_not_stop_a_rollout_is_told_why(released: Town, cli: Cli, people: People, step: str) -> None:
     refused = {

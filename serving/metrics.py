@@ -7,9 +7,11 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+GROUPS = ("/docs", "/predictions", "/v2")  # one label for all that lies under each
 ROUTES = frozenset(
-    {"/predict", "/livez", "/readyz", "/metrics", "/release", "/notice", "/log", "/docs", "/openapi.json"}
-)
+    {"/predict", "/explain", "/outcomes", "/reviews", "/livez", "/readyz", "/metrics", "/release", "/notice", "/log",
+     "/openapi.json", *GROUPS}
+)  # fmt: skip
 TENTHS = tuple(step / 10 for step in range(1, 10))
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -107,6 +109,7 @@ class MetricsMiddleware:
         try:
             await self.app(scope, receive, watched)
         finally:
-            page = "/docs" if scope["path"].startswith("/docs/") else scope["path"]
+            path: str = scope["path"]
+            page = next((group for group in GROUPS if path.startswith(f"{group}/")), path)
             route = page if page in ROUTES else "other"  # callers must not make labels
             self.metrics.observe(route, status, perf_counter() - begun)

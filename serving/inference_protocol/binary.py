@@ -50,7 +50,35 @@ def texts(name: str, raw: memoryview, count: int) -> list[str]:
     Raises:
         Problem: 400, the lengths do not fit ``raw`` or ``count``, or an element is no UTF-8.
     """
-    content, found, start = bytes(raw), [], 0
+    content = bytes(raw)
+    found = _of_one_length(content, count) or _of_any_length(name, content, count)
+    try:
+        said = {element: element.decode() for element in set(found)}  # most columns repeat few values
+        return [said[element] for element in found]
+    except UnicodeDecodeError as error:
+        raise malformed(f"Input {name}: an element is no UTF-8 ({error.reason}).") from None
+
+
+def _of_one_length(content: bytes, count: int) -> list[bytes] | None:
+    """The elements where all are as long as the first, as those of codes and times are; None where they are not."""
+    if len(content) < LENGTH.size:
+        return None
+    length = LENGTH.unpack_from(content)[0]
+    step = LENGTH.size + length
+    if len(content) != count * step:
+        return None
+    lengths = np.ndarray(count, "<u4", content, strides=(step,))
+    if not bool((lengths == length).all()):
+        return None
+    return (
+        [content[start : start + length] for start in range(LENGTH.size, len(content), step)]
+        if length
+        else [b""] * count
+    )
+
+
+def _of_any_length(name: str, content: bytes, count: int) -> list[bytes]:
+    found, start = [], 0
     unpack, size = LENGTH.unpack_from, len(content)
     for index in range(count):
         begin = start + LENGTH.size
@@ -64,11 +92,7 @@ def texts(name: str, raw: memoryview, count: int) -> list[str]:
         found.append(content[begin:start])
     if start != size:
         raise malformed(f"Input {name}: {size - start:,} bytes follow its {count:,} elements.")
-    try:
-        said = {element: element.decode() for element in set(found)}  # most columns repeat few values
-        return [said[element] for element in found]
-    except UnicodeDecodeError as error:
-        raise malformed(f"Input {name}: an element is no UTF-8 ({error.reason}).") from None
+    return found
 
 
 def as_bytes(datatype: str, values: Sequence[Any]) -> bytes:

@@ -147,3 +147,29 @@ def test_people_who_review_at_once_get_numbers_of_their_own(engine: Engine) -> N
     with pytest.raises(Problem, match="decided as the answer did"):
         book.add(engine, given[0] | {"decision": "override", "value": 12.5, "reason": "r"}, None, now)
     assert book.add(engine, given[0] | {"prediction_id": "2"}, None, now) is None
+
+
+def test_requests_are_counted_by_route_and_not_by_prediction(champion: Release, client: Any) -> None:
+    import asyncio
+
+    async def story() -> str:
+        async with client() as one:
+            for path in (
+                "/predictions/1",
+                "/predictions/2/explanation",
+                "/v2/models/flights",
+                "/v2",
+                "/predictionsx",
+            ):
+                await one.get(path)
+            await one.post("/reviews")
+            return str((await one.get("/metrics")).text)
+
+    text = asyncio.run(story())
+    for line in (
+        'tremplin_requests_total{route="/predictions",status="404"} 2.0',
+        'tremplin_requests_total{route="/v2",status="200"} 2.0',
+        'tremplin_requests_total{route="/reviews",status="415"} 1.0',
+        'tremplin_requests_total{route="other",status="404"} 1.0',
+    ):
+        assert line in text, line

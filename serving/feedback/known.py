@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from serving.feedback.store_door import StoreDoor
 from serving.problems import Problem
 
 T = TypeVar("T")
+
+POSSIBLE = re.compile(r"[0-9a-f-]{1,36}")  # Postgres refuses a question that holds U+0000
 
 UNKNOWN: dict[int | str, dict[str, Any]] = {
     **ANYWHERE,
@@ -26,8 +29,9 @@ async def known(parts: Parts, door: StoreDoor, prediction_id: str, work: Callabl
     Raises:
         Problem: 404, there is none, on its way neither; 503, the store does not answer.
     """
-    found = await door.run(work)
-    if found is None:
+    possible = POSSIBLE.fullmatch(prediction_id) is not None
+    found = await door.run(work) if possible else None
+    if possible and found is None:
         settled = await parts.settle()
         found = await door.run(work)
         if found is None and not settled:

@@ -156,7 +156,8 @@ def _inference_routes(parts: Parts) -> APIRouter:
 
         asked, rows = await asyncio.to_thread(read)
         answers = await parts.answer_rows(rows, state, request.headers.get("traceparent"), caller)
-        head = {"model_name": name, "model_version": version or identity}
+        head: dict[str, Any] = {"model_name": name, "model_version": version or identity}
+        head["parameters"] = {told: answers[0][told] for told in ("ai_system", "notice")}
         if asked.id is not None:
             head["id"] = asked.id
         content, size = response(asked, contract, answers, head)

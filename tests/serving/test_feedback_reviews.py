@@ -129,6 +129,17 @@ def test_a_prediction_is_told_whole(
     }  # fmt: skip
 
 
+def test_an_impossible_id_is_asked_of_no_store(
+    champion: Release, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres refuses a question that holds U+0000, which would look as if it were away."""
+    from serving.feedback import lookups
+
+    monkeypatch.setattr(lookups, "find", None)
+    for path in ("%00", "x" * 32, "0" * 37, "A" * 32):
+        assert ask("GET", f"/predictions/{path}").status_code == 404
+
+
 def test_people_who_review_at_once_get_numbers_of_their_own(engine: Engine) -> None:
     now = datetime(2013, 3, 5, tzinfo=UTC)
     with engine.begin() as connection:

@@ -85,6 +85,7 @@ def test_json_tensors_are_answered_as_by_predict(
     found = told(answer)
     assert answer.json() | {"outputs": []} == {
         "model_name": "flights", "model_version": champion.id, "id": "42", "outputs": [],
+        "parameters": {name: wanted[0][name] for name in ("ai_system", "notice")},
     }  # fmt: skip
     assert found["score"] == [one["score"] for one in wanted]
     assert found["decision"] == [-1 if one["decision"] is None else int(one["decision"]) for one in wanted]

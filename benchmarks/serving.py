@@ -23,8 +23,9 @@ from typing import Any
 
 from benchmarks.contest.contestant import Contestant
 from benchmarks.contest.contestants import CONTESTANTS
+from benchmarks.contest.environments import Failed, environment, versions
 from benchmarks.contest.load import Bodies, full, missing
-from benchmarks.contest.running import Failed, Running, environment, post, prepare, running, versions
+from benchmarks.contest.running import Running, post, prepare, running
 from benchmarks.contest.world import World, make_world
 from benchmarks.machine import machine
 from tests.results import ROOT
@@ -91,6 +92,7 @@ def measure(chosen: list[Contestant], rounds: int, seconds: float) -> dict[str, 
                     say(
                         f"round {number + 1} {one.name:20} {last['requests_per_second']:8.0f}/s  p99 {last['p99_ms']:7.2f} ms"
                         f"  errors {last['errors']:.0f}  ready {last['ready_seconds']:.1f} s  {last['pss_mib']:.0f} MiB"
+                        f"  refuses a wrong type: {last['refuses_wrong_type']}"
                     )
         return {
             "machine": machine(),
@@ -139,7 +141,7 @@ def check(server: Running, world: World, headers: dict[str, str]) -> bool:
     for place in range(0, len(world.rows), len(world.rows) // CHECKED):
         status, content = post(server.url + one.path, one.body(world.rows[place]), headers)
         if status != 200:
-            raise Failed(f"it answers a real row with {status}: {content[:500].decode(errors='replace')}")
+            raise Failed(f"it answers a real row with {status}: {content[-700:].decode(errors='replace')}")
         if one.score is not None:
             got, right = one.score(json.loads(content)), float(world.scores[place])
             if abs(got - right) > TOLERANCE:

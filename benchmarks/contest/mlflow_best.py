@@ -19,10 +19,11 @@ class Model(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
         self.scorer = Scorer()
 
     def predict(self, model_input):  # type: ignore[no-untyped-def]
-        """Rows, validated by MLflow against the type hint below."""
-        return [self.scorer(vars(row)) for row in model_input]
+        """Rows, as MLflow validated them."""
+        return [self.scorer(dict(row)) for row in model_input]
+
+    # MLflow reads the hint when the class is made; a type made at run time cannot be written in the signature.
+    predict.__annotations__ |= {"model_input": list[Row], "return": list[float]}
 
 
-# MLflow reads the hint when the class is used; the type is made at run time, so it cannot be written in the signature.
-Model.predict.__annotations__ |= {"model_input": list[Row], "return": list[float]}
 mlflow.models.set_model(Model())

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NotRequired
 
 from benchmarks.contest.contestant import Contestant
 
+PILOT = Path(__file__).parents[2] / "pilots" / "flights"
 NOOP = Contestant(
     name="noop",
     form="FastAPI, validates the same body, answers a constant",
@@ -31,10 +32,10 @@ def main() -> None:
     from pydantic import AwareDatetime, ConfigDict
     from typing_extensions import TypedDict
 
-    from tremplin.pilot import load_pilot
+    from tremplin.contract import load_contract
 
     fields: dict[str, Any] = {}
-    for column in load_pilot("flights", Path(__file__).parents[2]).contract.request_columns:
+    for column in load_contract(PILOT / "contract.yaml").request_columns:
         kind: Any = AwareDatetime if column.logicalType == "timestamp" else column.value_type
         fields[column.name] = NotRequired[kind] if column.nullable else kind
     make: Any = TypedDict

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import psutil
 
 from benchmarks.contest.contestant import Contestant
+from benchmarks.contest.environments import Failed, environment
 from benchmarks.contest.world import World
 from tests.results import ROOT
 
 START = 120.0  # seconds
 STOP = 20.0
-TOLD = (
-    "fastapi",
-    "starlette",
-    "uvicorn",
-    "uvloop",
-    "httptools",
-    "pydantic",
-    "onnxruntime",
-    "lightgbm",
-    "scikit-learn",
-    "pandas",
-)
-
-
-class Failed(Exception):
-    """A contestant cannot be measured here; says why."""
 
 
 @dataclass(frozen=True)
@@ -56,53 +38,6 @@ class Running:
     def pss_mib(self) -> float:
         """Memory of the process and all it started, what is shared counted in parts (PSS)."""
         return sum(_pss(one.pid) for one in family(self.process.pid)) / 1024
-
-
-def environment(contestant: Contestant, folder: Path) -> Path:
-    """The ``bin`` of its environment, made if it is not there.
-
-    Raises:
-        Failed: it cannot be installed.
-    """
-    if not contestant.packages:
-        return Path(sys.executable).parent
-    place = folder / contestant.environment
-    done, wanted = place / "packages.txt", "\n".join(contestant.packages) + "\n"
-    if done.exists() and done.read_text("utf-8") == wanted:
-        return place / "bin"
-    steps: list[list[str | Path]]
-    if uv := shutil.which("uv"):
-        steps = [
-            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, place],
-            [uv, "pip", "install", "--quiet", "--python", place / "bin" / "python", *contestant.packages],
-        ]
-    else:
-        steps = [
-            [sys.executable, "-m", "venv", "--clear", place],
-            [place / "bin" / "python", "-m", "pip", "install", "--quiet", *contestant.packages],
-        ]
-    for step in steps:
-        made = subprocess.run(
-            step, capture_output=True, text=True, check=False, env=os.environ | {"UV_COMPILE_BYTECODE": "1"}
-        )
-        if made.returncode:
-            raise Failed(f"it cannot be installed: {made.stderr.strip()[-500:]}")
-    done.write_text(wanted, "utf-8")
-    return place / "bin"
-
-
-def versions(contestant: Contestant, folder: Path) -> dict[str, str]:
-    """What its environment holds of what matters here."""
-    names = {*TOLD, contestant.environment} - {""}
-    if not contestant.packages:
-        return {name: version(name) for name in sorted(names)}
-    program = (
-        "import sys, json; from importlib.metadata import distributions as d; w = set(sys.argv[1:]);"
-        "print(json.dumps({n: x.version for x in d() if (n := x.metadata['Name'].lower()) in w}))"
-    )
-    python = environment(contestant, folder) / "python"
-    done = subprocess.run([python, "-c", program, *names], capture_output=True, text=True, check=True)
-    return dict(sorted(json.loads(done.stdout).items()))
 
 
 def prepare(contestant: Contestant, world: World, folder: Path) -> None:

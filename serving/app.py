@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from serving.access.admission import require
 from serving.access.headers import SecurityHeadersMiddleware
@@ -26,13 +27,28 @@ from serving.inference_protocol.routes import add_inference_protocol
 from serving.live_routes import add_live_routes
 from serving.live_watch import LiveWatch, State
 from serving.metrics import Metrics, MetricsMiddleware
-from serving.predict_route import PredictRoute
+from serving.predict_route import PATH, PredictRoute
 from serving.predicting import Predictor
 from serving.prediction_log import PredictionLog
 from serving.problems import Problem, of_routing
 from serving.request_model import Row
 from serving.unforeseen import UnforeseenMiddleware
 from tremplin.settings import Settings
+
+
+class App(FastAPI):
+    """FastAPI with one route in front of it, which needs none of what stands between."""
+
+    def __init__(self, predict: PredictRoute, **given: Any) -> None:
+        super().__init__(**given)
+        self._predict = predict
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Any request."""
+        if scope["type"] == "http" and scope["path"] == PATH:
+            await self._predict(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -72,7 +88,9 @@ def create_app(settings: Settings) -> FastAPI:
         feedback.close()
         await access.close()
 
-    app = FastAPI(
+    tls = settings.tls_certificate != Path()
+    app = App(
+        PredictRoute(access, predictor, metrics, tls=tls),
         title=f"Tremplin: {settings.pilot}",
         version=version("tremplin"),
         lifespan=lifespan,
@@ -84,9 +102,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.watch = watch
     app.openapi = lambda: openapi(app, watch.state)  # type: ignore[method-assign]
     app.add_middleware(MetricsMiddleware, metrics=metrics)  # it counts the failures too
-    app.add_middleware(PredictRoute, access=access, predictor=predictor, metrics=metrics)
     app.add_middleware(UnforeseenMiddleware)
-    app.add_middleware(SecurityHeadersMiddleware, tls=settings.tls_certificate != Path())
+    app.add_middleware(SecurityHeadersMiddleware, tls=tls)
     add_docs_page(app, known)
 
     @app.exception_handler(Problem)

@@ -7,12 +7,13 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.answer_counts import AnswerCounts
+
 GROUPS = ("/docs", "/predictions", "/v2")  # one label for all that lies under each
 ROUTES = frozenset(
     {"/predict", "/explain", "/outcomes", "/reviews", "/livez", "/readyz", "/metrics", "/release", "/notice", "/log",
      "/openapi.json", *GROUPS}
 )  # fmt: skip
-TENTHS = tuple(step / 10 for step in range(1, 10))
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -32,28 +33,9 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self.predictions = Counter(
-            "tremplin_predictions", "Rows answered and logged", ["release", "cohort"], registry=self.registry
-        )
-        self.out_of_range = Counter(
-            "tremplin_out_of_range",
-            "Values outside of what training saw",
-            ["feature"],
-            registry=self.registry,
-        )
-        self.excluded = Counter(
-            "tremplin_excluded",
-            "Rows logged without an answer: the release was not proven on such rows",
-            ["release", "segment"],
-            registry=self.registry,
-        )
-        self.scores = Histogram(
-            "tremplin_score",
-            "Scores of the rows answered: probabilities, or amounts as a share of the target's range",
-            ["release"],
-            buckets=TENTHS,
-            registry=self.registry,
-        )
+        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self.answers = AnswerCounts()
+        self.registry.register(self.answers)
         self.unlogged = Counter(
             "tremplin_unlogged",
             "Rows answered though the answer could not be logged, where the charter allows it",
@@ -82,8 +64,12 @@ class Metrics:
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         """One request, answered."""
-        self.requests.labels(route, status).inc()
-        self.seconds.labels(route).observe(seconds)
+        children = self._children.get((route, status))
+        if children is None:
+            children = self.requests.labels(route, status), self.seconds.labels(route)
+            self._children[route, status] = children
+        children[0].inc()
+        children[1].observe(seconds)
 
 
 class MetricsMiddleware:

@@ -1,6 +1,6 @@
 """``POST /predict``, in plain ASGI: it is asked for every row, and a framework's own way to a route takes longer than the answer.
 
-It is described in the same OpenAPI document as the rest (``serving.docs``), and whatever else is asked goes to the application.
+It is described in the same OpenAPI document as the rest (``serving.docs``), and stands in front of the application.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from functools import partial
 from time import perf_counter
 
 from pydantic_core import to_json
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from serving.access.admission import Access
+from serving.access.headers import SecurityHeadersMiddleware, answer_headers
 from serving.access.roles import Role
 from serving.metrics import Metrics
 from serving.predicting import Predictor
 from serving.problems import Problem
 from serving.request_body import MAX_BYTES
+from serving.unforeseen import unforeseen
 
 PATH = "/predict"
 JSON = (b"content-type", b"application/json")
@@ -25,37 +27,38 @@ TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 
 
 class PredictRoute:
-    """Answers ``/predict``; every other path is the application's."""
+    """Answers ``/predict``."""
 
-    def __init__(self, app: ASGIApp, access: Access, predictor: Predictor, metrics: Metrics) -> None:
-        self._app, self._access, self._predictor, self._metrics = app, access, predictor, metrics
+    def __init__(self, access: Access, predictor: Predictor, metrics: Metrics, *, tls: bool) -> None:
+        self._access, self._predictor, self._metrics = access, predictor, metrics
+        self._tls, self._headers = tls, [JSON, *answer_headers(tls=tls)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or a problem document; both are counted and timed."""
-        if scope["type"] != "http" or scope["path"] != PATH:
-            await self._app(scope, receive, send)
-            return
         begun, status = perf_counter(), 500  # of a request that dies before it is answered
         try:
-            try:
-                _require_post(scope["method"])
-                headers = dict(scope["headers"])
-                caller = await self._access.admit(scope, Role.PREDICT)
-                _require_json(headers.get(b"content-type", b""))
-                body = await _body(receive)
-                answer = await self._predictor.answer(
-                    body, partial(self._access.charge, caller), _trace(headers.get(b"traceparent"))
-                )
-            except Problem as problem:
-                status = problem.document["status"]
-                await problem.response()(scope, receive, send)
-                return
-            status, content = 200, to_json(answer)
+            content = await self._answer(scope, receive)
+            status = 200
             length = (b"content-length", str(len(content)).encode())
-            await send({"type": "http.response.start", "status": 200, "headers": [JSON, length]})
+            await send({"type": "http.response.start", "status": 200, "headers": [*self._headers, length]})
             await send({"type": "http.response.body", "body": content})
+        except Exception as error:
+            if status == 200:
+                raise  # the connection is closed, and the server logs why
+            problem = error if isinstance(error, Problem) else unforeseen(scope)
+            status = problem.document["status"]
+            await SecurityHeadersMiddleware(problem.response(), tls=self._tls)(scope, receive, send)
         finally:
             self._metrics.observe(PATH, status, perf_counter() - begun)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
+        _require_post(scope["method"])
+        headers = dict(scope["headers"])
+        caller = await self._access.admit(scope, Role.PREDICT)
+        _require_json(headers.get(b"content-type", b""))
+        body = await _body(receive)
+        trace = _trace(headers.get(b"traceparent"))
+        return to_json(await self._predictor.answer(body, partial(self._access.charge, caller), trace))
 
 
 def _trace(given: bytes | None) -> str | None:

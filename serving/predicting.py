@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -110,17 +111,11 @@ class Predictor:
         self._count(answered, state)
 
     def _count(self, answered: Answered, state: State) -> None:
-        metrics = self._metrics
+        counts = self._metrics.answers
         for answer in answered.answers:
             release, score = answer["release"], answer[AMOUNT] if AMOUNT in answer else answer["score"]
-            metrics.predictions.labels(release, answer["cohort"]).inc()
-            if score is not None:
-                scale = state.releases[release].scale
-                metrics.scores.labels(release).observe((score - scale.low) / (scale.high - scale.low))
-        for release, segment in answered.segments:
-            metrics.excluded.labels(release, segment).inc()
-        for feature in answered.out_of_range:
-            metrics.out_of_range.labels(feature).inc()
+            counts.score(release, answer["cohort"], score, state.releases[release].scale)
+        counts.strange(answered.segments, answered.out_of_range)
 
 
 def answer_rows(rows: Sequence[Row], state: State, trace: str | None, guard: Guard) -> Answered:
@@ -234,6 +229,20 @@ def _scores(rows: Sequence[Row], cohorts: list[str], state: State, guard: Guard)
 
 def prediction_id(moment: datetime) -> str:
     """A UUID of version 7 (RFC 9562), in hexadecimal: it begins with the time, so that a database appends to its index."""
-    number = int(moment.timestamp() * 1000) << 80 | int.from_bytes(os.urandom(10), "big")
+    number = int(moment.timestamp() * 1000) << 80 | int.from_bytes(_ten_bytes(), "big")
     number = number & ~(0xF << 76) | 0x7 << 76  # version
     return f"{number & ~(0x3 << 62) | 0x2 << 62:032x}"  # variant
+
+
+def _ten_bytes() -> bytes:
+    """From the system, which is asked for a thousand at once: a call of its own for each row takes as long as scoring it."""
+    try:
+        return _random.pop()  # one step of the interpreter: no two threads get the same
+    except IndexError:
+        several = os.urandom(10 * 1024)
+        _random.extend(several[start : start + 10] for start in range(10, len(several), 10))
+        return several[:10]
+
+
+_random: deque[bytes] = deque()
+os.register_at_fork(after_in_child=_random.clear)  # two processes must not go on with the same

@@ -36,8 +36,14 @@ class UnforeseenMiddleware:
         except Exception:
             if scope["type"] != "http" or begun:
                 raise  # the connection is closed, and the server logs why
-            request = uuid4().urn
-            log.exception("%s %s failed: request %s", scope["method"], scope["path"], request)
-            detail = "The server failed at this request. Whoever runs it finds the reason in its log under `instance`."
-            problem = Problem(500, "Internal Server Error", detail, instance=request)
-            await problem.response()(scope, receive, send)
+            await unforeseen(scope).response()(scope, receive, send)
+
+
+def unforeseen(scope: Scope) -> Problem:
+    """Called where an error is handled that nobody foresaw: the log has its traceback, under the problem's ``instance``."""
+    request = uuid4().urn
+    log.exception("%s %s failed: request %s", scope["method"], scope["path"], request)  # noqa: LOG004  (its callers handle one)
+    detail = (
+        "The server failed at this request. Whoever runs it finds the reason in its log under `instance`."
+    )
+    return Problem(500, "Internal Server Error", detail, instance=request)

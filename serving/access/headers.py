@@ -25,13 +25,18 @@ HSTS = (
 )  # a year; whether subdomains have TLS is not ours to know
 
 
+def answer_headers(*, tls: bool) -> list[tuple[bytes, bytes]]:
+    """Those of an answer."""
+    return [*ALL, *ANSWER, HSTS] if tls else [*ALL, *ANSWER]
+
+
 class SecurityHeadersMiddleware:
     """Adds them to every answer. ``tls``: whether this process serves HTTPS itself."""
 
     def __init__(self, app: ASGIApp, *, tls: bool) -> None:
         self.app = app
-        always = [*ALL, HSTS] if tls else ALL
-        self._answer, self._page = [*always, *ANSWER], [*always, *PAGE]
+        self._answer = answer_headers(tls=tls)
+        self._page = [*(header for header in self._answer if header not in ANSWER), *PAGE]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on; add to the headers on their way out."""

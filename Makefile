@@ -1,6 +1,8 @@
 # The one vocabulary of commands: people, hooks and CI call these targets.
 PILOT ?= flights
-IMAGE ?= tremplin/serving:dev
+REGISTRY ?= 127.0.0.1:5000
+IMAGE ?= $(REGISTRY)/tremplin/serving:dev
+BASE_IMAGE ?= $(REGISTRY)/tremplin/serving-base:dev
 # Whose pages and releases are shown: the demo's once it has run, else the checkout's (WORKSPACE=.).
 WORKSPACE ?= $(if $(wildcard .tremplin/demo/pilots),demo,.)
 # The interpreter to make .venv with; empty: the first of python3.13, 3.12, 3.11 and python3 that fits.
@@ -16,7 +18,7 @@ CODE := tremplin pipelines serving monitoring governance
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check check-lint check-types check-imports check-pilot check-tree check-security format serve ui bench \
-	lock wheels image demo-cluster test-cluster test-faults test-gates test-offline test-support clean
+	lock wheels image image-base demo-cluster test-cluster test-faults test-gates test-offline test-support clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,11 +98,14 @@ lock: ## resolve the dependencies again into locks/ (needs uv; UPGRADE=1 takes n
 wheels: setup ## fill wheels/: what the server's image installs, and the project
 	@$(BIN)/python scripts/wheels.py
 
-image: wheels ## build the server's image with the released model (IMAGE=...)
-	@IMAGE='$(IMAGE)' PILOT='$(PILOT)' bash k8s/image.sh
+image-base: wheels ## build the server without a model and push it (Docker; BASE_IMAGE=...)
+	@BASE_IMAGE='$(BASE_IMAGE)' bash k8s/image-base.sh
 
-demo-cluster: wheels ## ship the released model to the cluster KUBECONFIG points to, compare its answers with the local ones
-	@IMAGE='$(IMAGE)' PILOT='$(PILOT)' bash k8s/demo.sh
+image: image-base ## put the releases that are live on it and push that (IMAGE=...)
+	@$(BIN)/tremplin --pilot $(PILOT) --workspace $(WORKSPACE) image --base '$(BASE_IMAGE)' --to '$(IMAGE)'
+
+demo-cluster: image-base ## ship the released model to the cluster KUBECONFIG points to, compare its answers with the local ones
+	@BASE_IMAGE='$(BASE_IMAGE)' IMAGE='$(IMAGE)' PILOT='$(PILOT)' bash k8s/demo.sh
 
 test-cluster: wheels ## the tests that need a cluster (KUBECONFIG)
 	$(BIN)/pytest tests/cluster -p no:cacheprovider --no-cov

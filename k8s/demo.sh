@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Ship the demo's released model to the cluster that KUBECONFIG names and get the same predictions from it.
 #   make demo-cluster
-#   REGISTRY=registry.example:5000 NAMESPACE=tremplin-demo DAY=2013-07-04 make demo-cluster
+#   make demo-cluster REGISTRY=registry.example:5000 NAMESPACE=tremplin-demo DAY=2013-07-04
 # NAMESPACE is made anew each time; an existing one that this script did not make is refused. It is left running.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-registry=${REGISTRY:-127.0.0.1:5000}
+image=${IMAGE:?make demo-cluster sets it}
 namespace=${NAMESPACE:-tremplin-demo}
 export TREMPLIN_PILOT=${PILOT:-flights}
 home=${TREMPLIN_HOME:-.tremplin/demo/.tremplin}
@@ -15,14 +15,11 @@ say() { printf 'demo-cluster: %4d s  %s\n' $SECONDS "$*"; }
 command -v kubectl >/dev/null || die "kubectl is not on PATH"
 kubectl version >/dev/null 2>&1 || die "no cluster answers: set KUBECONFIG"
 
-export IMAGE=${IMAGE:-tremplin/serving:dev}
-bash k8s/image.sh
-target=$registry/${IMAGE#"$registry"/}
-docker tag "$IMAGE" "$target"
-docker push -q "$target" >/dev/null || die "$registry takes no image: name another with REGISTRY=host:port"
-# By digest: what runs is what was built, and a new build is a new rollout.
-digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$IMAGE" | grep -m1 "^${target%:*}@")
-say "pushed $digest"
+# By digest: what runs is what was made, and another image is another rollout.
+digest=$(TREMPLIN_HOME=$home .venv/bin/tremplin image --base "${BASE_IMAGE:?make demo-cluster sets it}" --to "$image" --json |
+  sed -n 's/^  "image": "\(.*\)",$/\1/p')
+[ -n "$digest" ] || die "there is no image, see above"
+say "ships $digest"
 
 if owner=$(kubectl get namespace "$namespace" -o jsonpath='{.metadata.labels.tremplin/demo}' 2>/dev/null); then
   [ "$owner" = true ] || die "namespace $namespace is not this demo's: name another with NAMESPACE=name"

@@ -1,6 +1,6 @@
-"""Fill wheels/ with what the server's image installs: the locked wheels for it, and the project's own.
+"""Fill wheels/ with all that the server's image is built from: the locked wheels for it, the project's own, and their SBOM.
 
-The image then needs no package index. `make wheels` calls this; when no lock has changed it only builds the
+The build then asks no network for anything. `make wheels` calls this; when no lock has changed it only builds the
 project again (offline). A lock holds every platform; its markers are evaluated for the image, not for this machine,
 because `pip download --python-version` would evaluate them for the Python that runs pip.
 """
@@ -14,14 +14,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from sbom import software_bill
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = [ROOT / "locks" / name for name in ("serving.txt", "serving-bare.txt")]
 WHEELS = ROOT / "wheels"
 STAMP = WHEELS / ".stamp"
+# LightGBM's library loads OpenMP, which slim images lack. This wheel, of the lock as well, carries it.
+OPENMP, CARRIED_BY = "libgomp.so.1", "scikit-learn"
 # The image: Debian 12's Python 3.11 with glibc 2.36 on x86_64.
 TARGET = {
     "implementation_name": "cpython",
@@ -57,9 +61,7 @@ def pip(*arguments: str, **environment: str) -> None:
     subprocess.run(command, check=True, cwd=ROOT, env=os.environ | environment)
 
 
-def download(requirements: str) -> None:
-    shutil.rmtree(WHEELS, ignore_errors=True)
-    WHEELS.mkdir()
+def download(requirements: str, folder: Path) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as chosen:
         chosen.write(requirements)
         chosen.flush()
@@ -72,9 +74,25 @@ def download(requirements: str) -> None:
             "--only-binary=:all:",
             *platforms,
             *target,
-            f"--dest={WHEELS}",
+            f"--dest={folder}",
             f"--requirement={chosen.name}",
         )
+
+
+def openmp_carrier() -> str:
+    """The line of the lock with the wheel that carries OpenMP."""
+    lines = for_target((ROOT / "locks" / "dev.txt").read_text("utf-8")).splitlines()
+    return next(f"{line}\n" for line in lines if line.startswith(f"{CARRIED_BY}=="))
+
+
+def download_openmp() -> None:
+    """Take the library out of that wheel; the wheel itself must not be installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        download(openmp_carrier(), Path(folder))
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as files:
+            (found,) = (name for name in files.namelist() if Path(name).name.startswith("libgomp"))
+            (WHEELS / OPENMP).write_bytes(files.read(found))
 
 
 def build_project() -> None:
@@ -92,13 +110,17 @@ def build_project() -> None:
 
 def main() -> int:
     requirements = "".join(for_target(lock.read_text("utf-8")) for lock in LOCKS)
-    stamp = hashlib.sha256(requirements.encode()).hexdigest()
+    stamp = hashlib.sha256((requirements + openmp_carrier()).encode()).hexdigest()
     try:
         if not STAMP.is_file() or STAMP.read_text("utf-8") != stamp:
             print(f"wheels: downloading {len(requirements.splitlines())} locked wheels")
-            download(requirements)
+            shutil.rmtree(WHEELS, ignore_errors=True)
+            WHEELS.mkdir()
+            download(requirements, WHEELS)
+            download_openmp()
             STAMP.write_text(stamp, "utf-8")
         build_project()
+        (WHEELS / "sbom.cdx.json").write_text(software_bill(WHEELS, OPENMP, CARRIED_BY, TARGET), "utf-8")
     except subprocess.CalledProcessError as failure:
         print(
             f"wheels: pip {failure.cmd[5]} failed, see above; fix it and run `make wheels` again",

@@ -19,6 +19,7 @@ from tremplin.commands import (
     check,
     demo,
     identity,
+    image,
     journaling,
     keys,
     loop,
@@ -92,6 +93,7 @@ for command in (
     audit.status,
     reproducing.reproduce,
     backtest.backtest,
+    image.image,
     demo.demo,
     ui.ui,
 ):

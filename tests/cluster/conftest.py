@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,10 +141,13 @@ def cluster() -> None:
 
 @pytest.fixture(scope="session")
 def image(cluster: None) -> str:
-    """The server's image with the demo's release, built and pushed."""
-    name = "tremplin/serving:test"
-    run("bash", "k8s/image.sh", IMAGE=name, TREMPLIN_HOME=str(HOME))
-    return push(name)
+    """The server's image with the demo's release, by digest."""
+    base = f"{REGISTRY}/tremplin/serving-base:test"
+    run("bash", "k8s/image-base.sh", BASE_IMAGE=base)
+    command = [sys.executable, "-m", "tremplin.cli", "image", "--base", base, "--json"]
+    said = run(*command, "--to", f"{REGISTRY}/tremplin/serving:test", TREMPLIN_HOME=str(HOME))
+    made: str = json.loads(said)["image"]
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,8 @@ def test_the_answers_equal_the_local_servers(deployed: Deployed) -> None:
         said = run(sys.executable, "k8s/compare.py", "--url", url, "--home", str(HOME))
         rows = len(logged(HOME, call(f"{url}/release")["champion"], None)[1])
     assert "compare: EQUAL" in said
-    assert int(deployed.python(pod, COUNT)) - before == rows > 0
+    assert rows > 0
+    until(lambda: int(deployed.python(pod, COUNT)) - before == rows, 30, "every answer in the store")
 
 
 def test_the_root_file_system_is_read_only_and_the_user_has_no_rights(deployed: Deployed) -> None:
@@ -196,7 +197,11 @@ def test_a_pod_that_is_evicted_costs_no_answer_and_the_budget_keeps_the_other(de
     deployed.ready()
     assert first not in [name(pod) for pod in deployed.pods()]
     # Not one answer was given that does not come into the store.
-    until(lambda: int(deployed.python(second, COUNT)) - before == said["200 True"], 20, "every answer in the store")
+    until(
+        lambda: int(deployed.python(second, COUNT)) - before == said["200 True"],
+        20,
+        "every answer in the store",
+    )
 
 
 def test_the_database_goes_and_comes_back(deployed: Deployed) -> None:
@@ -213,7 +218,9 @@ def test_the_database_goes_and_comes_back(deployed: Deployed) -> None:
         deployed.kubectl("scale", "statefulset/postgres", "--replicas=1")
         deployed.kubectl("rollout", "status", "statefulset/postgres", "--timeout=120s")
     answered = before + said["200 True"]
-    until(lambda: int(deployed.python(next(iter(pods)), COUNT)) == answered, 60, "every answer in the database")
+    until(
+        lambda: int(deployed.python(next(iter(pods)), COUNT)) == answered, 60, "every answer in the database"
+    )
     assert {
         name(pod): pod["status"]["containerStatuses"][0]["restartCount"] for pod in deployed.pods()
     } == pods

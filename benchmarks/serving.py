@@ -13,19 +13,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import re
+import subprocess
 import sys
 import tempfile
+import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+from benchmarks.contest import page
 from benchmarks.contest.contestant import Contestant
 from benchmarks.contest.contestants import CONTESTANTS
-from benchmarks.contest.environments import Failed, environment, versions
+from benchmarks.contest.environments import Failed, versions
 from benchmarks.contest.load import Bodies, full, missing
-from benchmarks.contest.running import Running, post, prepare, running
+from benchmarks.contest.measures import TOLERANCE, Measures, image, medians
+from benchmarks.contest.running import Running, post, prepare
 from benchmarks.contest.world import World, make_world
 from benchmarks.machine import machine
 from tests.results import ROOT
@@ -34,7 +38,6 @@ from tremplin.settings import load_settings
 
 FIGURES = ROOT / "docs" / "benchmarks.json"
 BENCH = ROOT / ".tremplin" / "bench"
-TOLERANCE = 1e-5  # of a probability: float32 in ONNX
 CHECKED = 50  # rows whose scores are compared before each round
 WARM = 3.0  # seconds
 CONNECTIONS = 16
@@ -48,94 +51,154 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each load")
     parser.add_argument("--only", default="", help=f"of {', '.join(one.name for one in CONTESTANTS)}")
-    parser.add_argument("--json", type=Path, default=None, help="write the figures there")
+    parser.add_argument("--json", type=Path, default=None, help="write the figures there instead")
+    parser.add_argument(
+        "--page", action="store_true", help="measure nothing; write the page from the figures there are"
+    )
     given = parser.parse_args()
-    if lacking := missing():
+    if given.page:
+        page.write(json.loads(FIGURES.read_text("utf-8")))
+        return 0
+    names = [one.name for one in CONTESTANTS]
+    asked = given.only.split(",") if given.only else names
+    lacking = missing() + [
+        f"there is no contestant {name!r}; there are {', '.join(names)}"
+        for name in asked
+        if name not in names
+    ]
+    if lacking:
         print("\n".join(lacking), file=sys.stderr)
         return 1
-    chosen = [one for one in CONTESTANTS if not given.only or one.name in given.only.split(",")]
-    figures = measure(chosen, given.rounds, given.seconds)
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    BENCH.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BENCH) as folder:
+        measures = Measures(make_world(Path(folder) / "world"), BENCH, given.seconds, CONNECTIONS)
+        figures = about(measures.world, given.rounds, given.seconds)
+        figures |= contest(measures, [one for one in CONTESTANTS if one.name in asked], given.rounds)
+        if not given.only:
+            figures |= rest(measures, figures["contestants"], given.rounds)
+    text = json.dumps(figures, indent=1) + "\n"
+    if given.json or given.only:
+        (given.json.write_text if given.json else print)(text)
+        return 0
+    FIGURES.write_text(text, "utf-8")
+    page.write(figures)
     return 0
 
 
-def measure(chosen: list[Contestant], rounds: int, seconds: float) -> dict[str, Any]:
-    """All figures of these contestants."""
-    server_core, load_core = sorted(os.sched_getaffinity(0))[:2]
-    BENCH.mkdir(parents=True, exist_ok=True)
+def about(world: World, rounds: int, seconds: float) -> dict[str, Any]:
+    """What the figures were measured with."""
     commit, dirty = code_version(load_settings(root=ROOT))
-    with tempfile.TemporaryDirectory(dir=BENCH) as folder:
-        world = make_world(Path(folder) / "world")
-        able, failed = [], {}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    load: dict[str, Any] = {
+        "rounds": rounds,
+        "seconds": seconds,
+        "warm_seconds": WARM,
+        "connections": CONNECTIONS,
+        "rows": len(world.rows),
+    }
+    load |= {"trees": world.trees, "wrk": wrk_version()}
+    return {"machine": machine(), "measured_at": now, "commit": commit, "dirty": dirty, "load": load}
+
+
+def contest(measures: Measures, chosen: list[Contestant], rounds: int) -> dict[str, Any]:
+    """Everybody in turn; who cannot be measured is named with the reason, and the rest goes on."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    failed: dict[str, str] = {}
+    for number in range(rounds + 1):
         for one in chosen:
+            if one.name in failed:
+                continue
             try:
-                environment(one, BENCH)
-                prepare(one, world, BENCH)
-                able.append(one)
+                if number == 0:
+                    prepare(one, measures.world, BENCH)
+                    continue
+                with measures.start(one) as server:
+                    last = round_of(server, measures)
             except Failed as why:
                 failed[one.name] = str(why)
                 say(f"{one.name}: {why}")
-        found: dict[str, list[dict[str, Any]]] = {one.name: [] for one in able}
-        for number in range(rounds):
-            for one in able:
-                if one.name in failed:
-                    continue
-                try:
-                    with running(one, world, BENCH, cores=str(server_core)) as server:
-                        found[one.name].append(round_of(server, world, Path(folder), load_core, seconds))
-                except Failed as why:
-                    failed[one.name] = str(why)
-                    say(f"{one.name}: {why}")
-                else:
-                    last = found[one.name][-1]
-                    say(
-                        f"round {number + 1} {one.name:20} {last['requests_per_second']:8.0f}/s  p99 {last['p99_ms']:7.2f} ms"
-                        f"  errors {last['errors']:.0f}  ready {last['ready_seconds']:.1f} s  {last['pss_mib']:.0f} MiB"
-                        f"  refuses a wrong type: {last['refuses_wrong_type']}"
-                    )
-        return {
-            "machine": machine(),
-            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": commit,
-            "dirty": dirty,
-            "contestants": {
-                one.name: {
-                    "form": one.form,
-                    "versions": versions(one, BENCH),
-                    "rounds": found[one.name],
-                    "median": medians(found[one.name]),
-                }
-                for one in able
-                if one.name not in failed
-            },
-            "not_measured": failed,
+                continue
+            found.setdefault(one.name, []).append(last)
+            say(
+                f"round {number} {one.name:20} {last['requests_per_second']:8.0f}/s  p99 {last['p99_ms']:7.2f} ms  errors "
+                f"{last['errors']:.0f}  ready {last['ready_seconds']:.1f} s  {last['pss_mib']:.0f} MiB"
+            )
+    able = [one for one in chosen if one.name not in failed]
+    figures = {
+        one.name: {
+            "form": one.form,
+            "validates": one.validates,
+            "versions": versions(one, BENCH),
+            "rounds": found[one.name],
+            "median": medians(found[one.name]),
         }
-
-
-def round_of(server: Running, world: World, folder: Path, core: int, seconds: float) -> dict[str, Any]:
-    """One contestant's turn."""
-    one = server.contestant
-    headers = {"Content-Type": "application/json"} | (
-        {"Authorization": f"Bearer {world.key}"} if one.home == "keys-home" else {}
-    )
-    refused = check(server, world, headers)
-    bodies = Bodies(folder / "load", [one.body(row) for row in world.rows], headers)
-    url = server.url + one.path
-    full(url, bodies, core=core, connections=CONNECTIONS, seconds=WARM)
-    found = full(url, bodies, core=core, connections=CONNECTIONS, seconds=seconds)
-    return found | {
-        "ready_seconds": server.ready_seconds,
-        "pss_mib": server.pss_mib(),
-        "refuses_wrong_type": refused,
+        for one in able
     }
+    return {"contestants": figures, "not_measured": failed}
 
 
-def check(server: Running, world: World, headers: dict[str, str]) -> bool:
-    """Right scores; whether a row with a wrong type is refused.
+def rest(measures: Measures, contestants: dict[str, Any], rounds: int) -> dict[str, Any]:
+    """What is measured of ours alone; what cannot be is said with the reason."""
+    rates = {
+        f"half of {name}'s maximum": contestants[name]["median"]["requests_per_second"] / 2
+        for name in ("noop", "tremplin")
+        if name in contestants
+    }
+    parts: dict[str, Callable[[], Any]] = {
+        "paced": lambda: [measures.paced(rates) for _ in range(rounds)],
+        "batches": lambda: [measures.batches() for _ in range(rounds)],
+        "explanation_ms": lambda: [measures.explanation_ms() for _ in range(rounds)],
+        "ready_seconds": measures.ready_seconds,
+        "two_workers": measures.two_workers,
+        "image": image,
+    }
+    found: dict[str, Any] = {}
+    for name, measure in parts.items():
+        try:
+            found[name] = measure()
+        except Failed as why:
+            found[name] = {"not_measured": str(why)}
+        say(f"{name}: {found[name]}")
+    return found
+
+
+def round_of(server: Running, measures: Measures) -> dict[str, Any]:
+    """One contestant's turn."""
+    one, world = server.contestant, measures.world
+    headers = {"Content-Type": "application/json"}
+    if one.authorized:
+        headers["Authorization"] = f"Bearer {world.key}"
+    check(server, world, headers)
+    bodies = Bodies(BENCH / "load", [one.body(row) for row in world.rows], headers)
+    url = server.url + one.path
+    full(url, bodies, core=measures.load_core, connections=CONNECTIONS, seconds=WARM)
+    found = full(url, bodies, core=measures.load_core, connections=CONNECTIONS, seconds=measures.seconds)
+    if found["errors"]:
+        raise Failed(
+            f"{found['errors']:.0f} of {found['requests']:.0f} requests under load were not answered with 2xx"
+        )
+    return (
+        found
+        | {"ready_seconds": server.ready_seconds, "pss_mib": server.pss_mib()}
+        | waiting(server, headers)
+    )
+
+
+def waiting(server: Running, headers: dict[str, str]) -> dict[str, float]:
+    """Of ours: answers that are on the disk and not in the store when the load ends, so that none is fast by putting off."""
+    if not server.contestant.home:
+        return {}
+    request = urllib.request.Request(server.url + "/metrics", headers=headers)  # noqa: S310 - our own address
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        found = re.search(rb"^tremplin_spool_depth (\S+)", answer.read(), re.MULTILINE)
+    return {"not_in_store": float(found[1])} if found else {}
+
+
+def check(server: Running, world: World, headers: dict[str, str]) -> None:
+    """Right scores, and a wrong type refused by those that validate.
 
     Raises:
-        Failed: a wrong score, or no answer.
+        Failed: they are not.
     """
     one = server.contestant
     for place in range(0, len(world.rows), len(world.rows) // CHECKED):
@@ -146,14 +209,15 @@ def check(server: Running, world: World, headers: dict[str, str]) -> bool:
             got, right = one.score(json.loads(content)), float(world.scores[place])
             if abs(got - right) > TOLERANCE:
                 raise Failed(f"its score of a row is {got}, the fitted pipeline's {right}")
-    wrong = world.rows[0] | {"distance": "far"}
-    status, _ = post(server.url + one.path, one.body(wrong), headers)
-    return 400 <= status < 500
+    status, _ = post(server.url + one.path, one.body(world.rows[0] | {"distance": "far"}), headers)
+    if one.validates and not 400 <= status < 500:
+        raise Failed(f"it answers a row with a text for a number with {status}")
 
 
-def medians(rounds: list[dict[str, Any]]) -> dict[str, float]:
-    """Of each figure."""
-    return {name: median(one[name] for one in rounds) for name in rounds[0]} if rounds else {}
+def wrk_version() -> str:
+    """As it says itself."""
+    said = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout
+    return said.split(" [")[0]
 
 
 def say(line: str) -> None:

@@ -39,6 +39,7 @@ class Contestant:
     variables: Mapping[str, str] = field(default_factory=dict)
     validates: bool = True  # whether a wrong type is to be refused; the default forms take what comes
     home: str = ""  # a folder of the world that {home} begins as a copy of
+    authorized: bool = False  # whether requests carry the caller's API key
 
     @property
     def environment(self) -> str:

@@ -19,8 +19,10 @@ function init(args)
       local name, value = line:match("^(.-): (.*)$")
       headers[name] = value
    end
-   for body in io.lines(os.getenv("BENCH_BODIES")) do
-      requests[#requests + 1] = wrk.format("POST", nil, headers, body)
+   local file = io.open(os.getenv("BENCH_BODIES"), "rb")
+   for length in function() return file:read("*n") end do
+      file:read(1)
+      requests[#requests + 1] = wrk.format("POST", nil, headers, file:read(length))
    end
 end
 function request()
@@ -36,13 +38,13 @@ end
 
 
 class Bodies:
-    """The bodies and headers of a contestant, written where a load generator reads them; one body a line."""
+    """The bodies and headers of a contestant, where a load generator reads them: each body after its length and a space."""
 
     def __init__(self, folder: Path, bodies: Sequence[bytes], headers: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.script, self.bodies, self.headers = (folder / n for n in ("rotate.lua", "bodies", "headers"))
         self.script.write_text(ROTATE, "utf-8")
-        self.bodies.write_bytes(b"\n".join(bodies) + b"\n")
+        self.bodies.write_bytes(b"".join(b"%d %b" % (len(body), body) for body in bodies))
         self.headers.write_text("".join(f"{name}: {value}\n" for name, value in headers.items()), "utf-8")
 
 

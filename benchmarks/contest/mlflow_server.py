@@ -69,7 +69,7 @@ def save(form: str) -> None:
         return
     import pandas as pd
 
-    example = pd.DataFrame(json.loads((WORLD / "example.json").read_text("utf-8")))
+    example = pd.DataFrame(json.loads((WORLD / "rows.json").read_text("utf-8")))
     pipeline = fitted()
     mlflow.sklearn.save_model(
         pipeline,

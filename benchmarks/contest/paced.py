@@ -34,10 +34,12 @@ def main() -> None:
 def written(path: str, host: str, bodies: Path, headers: Path) -> list[bytes]:
     """Whole requests, as they go over the wire."""
     shared = f"POST {path} HTTP/1.1\r\nHost: {host}\r\n" + headers.read_text("utf-8").replace("\n", "\r\n")
-    return [
-        f"{shared}Content-Length: {len(body)}\r\n\r\n".encode() + body
-        for body in bodies.read_bytes().splitlines()
-    ]
+    found, content = [], bodies.read_bytes()
+    while content:
+        length, _, rest = content.partition(b" ")
+        body, content = rest[: int(length)], rest[int(length) :]
+        found.append(f"{shared}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    return found
 
 
 def asked(

@@ -38,7 +38,7 @@ VARIANTS = (
         variables={**TREMPLIN.variables, "TREMPLIN_SPOOL_FSYNC": "never"},
     ),
     replace(
-        TREMPLIN, name="tremplin guarded", form="whole; an API key and a rate limit in memory", home="keys-home",
+        TREMPLIN, name="tremplin guarded", form="whole; an API key and a rate limit in memory", home="keys-home", authorized=True,
         variables={**TREMPLIN.variables, "TREMPLIN_RATE_LIMIT": "100000000/minute"},
     ),
 )  # fmt: skip

@@ -62,8 +62,6 @@ def make_world(folder: Path) -> World:
     joblib.dump(made.pipeline, folder / "pipeline.joblib")
     columns = [described(column, pilot.contract.features) for column in pilot.contract.request_columns]
     (folder / "columns.json").write_text(json.dumps(columns), "utf-8")
-    example = request_rows(made.rows.head(100), pilot.contract)
-    (folder / "example.json").write_text(json.dumps(example), "utf-8")
     settings = load_settings(root=ROOT, home=folder / "home", pilot=PILOT)
     store = open_store(settings)
     change(store, PILOT, Live(champion=release.id), by="benchmark", reason="measured")
@@ -71,8 +69,10 @@ def make_world(folder: Path) -> World:
     shutil.copytree(folder / "home", folder / "keys-home")
     key = add(folder / "keys-home" / "keys" / "api-keys.json", CALLER, tuple(Role), datetime.now(UTC), None)
     rows = made.rows.sample(ROWS, random_state=1)
+    asked = request_rows(rows, pilot.contract)
+    (folder / "rows.json").write_text(json.dumps(asked), "utf-8")
     scores = predict(made.pipeline, model_frame(rows, pilot.contract), pilot.contract)
-    return World(folder, release.id, int(boosted["trees"]), request_rows(rows, pilot.contract), scores, key)
+    return World(folder, release.id, int(boosted["trees"]), asked, scores, key)
 
 
 def described(column: Column, features: Sequence[Column]) -> dict[str, Any]:

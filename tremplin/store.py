@@ -12,6 +12,16 @@ from sqlalchemy.engine import Connection, Dialect, Engine
 from tremplin.errors import TremplinError
 from tremplin.settings import Settings
 
+# How long a Postgres that went away without a word is waited for (libpq's parameters; seconds, the last in milliseconds). Its
+# address may lead nowhere for a while, as in Kubernetes, and TCP alone would wait for minutes. The URL may say otherwise.
+PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
     """Aware times in, aware UTC times out, also from SQLite, which keeps no time zone."""
@@ -153,7 +163,8 @@ def open_store(settings: Settings) -> Engine:
         engine = sa.create_engine(url, connect_args={"timeout": 30}, json_serializer=_json)
         sa.event.listen(engine, "connect", _prepare_sqlite)
     else:
-        engine = sa.create_engine(url, pool_pre_ping=True, json_serializer=_json)
+        limits = {name: value for name, value in PATIENCE.items() if name not in url.query}
+        engine = sa.create_engine(url, pool_pre_ping=True, connect_args=limits, json_serializer=_json)
     try:
         metadata.create_all(engine)
         _add_new_columns(engine)

@@ -131,7 +131,7 @@ def _csv_rows(path: Path, contract: Contract) -> Iterator[Row]:
 
 
 def _reader(column: Column) -> Callable[[str], Any]:
-    """How a cell is read. Nothing is a missing value; what is not written as the column's type stays text, and is refused later."""
+    """How a cell is read. Nothing is a missing value; what is not written as the column's type stays text, to be refused."""
     if column.logicalType == "integer":
         return lambda cell: int(cell.partition(".")[0]) if WHOLE.fullmatch(cell) else cell or None
     if column.logicalType == "number":

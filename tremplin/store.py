@@ -48,6 +48,8 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         )
 
 
+MAKING_TABLES = 7_263_641  # names PostgreSQL's lock among whatever else uses the database; any number
+
 metadata = sa.MetaData()
 
 predictions = sa.Table(
@@ -166,8 +168,8 @@ def open_store(settings: Settings) -> Engine:
         limits = {name: value for name, value in PATIENCE.items() if name not in url.query}
         engine = sa.create_engine(url, pool_pre_ping=True, connect_args=limits, json_serializer=_json)
     try:
-        metadata.create_all(engine)
-        _add_new_columns(engine)
+        if _lacking(engine):
+            _complete(engine)
     except sa.exc.SQLAlchemyError as error:
         raise TremplinError(
             f"The store {url.render_as_string(hide_password=True)} does not answer: "
@@ -177,21 +179,30 @@ def open_store(settings: Settings) -> Engine:
     return engine
 
 
-def _add_new_columns(engine: Engine) -> None:
-    """Give a store that an older version made the columns that came since; they are all nullable."""
-    known = {column["name"] for column in sa.inspect(engine).get_columns(predictions.name)}
-    for column in predictions.columns:
-        if column.name not in known:
+def _lacking(bind: Engine | Connection) -> bool:
+    """Whether a table or a column is not there."""
+    asked = sa.inspect(bind)
+    return not {*metadata.tables} <= {*asked.get_table_names()} or bool(_new_columns(bind))
+
+
+def _new_columns(bind: Engine | Connection) -> list[sa.Column[Any]]:
+    """Columns that came since an older version made the store; they are all nullable."""
+    known = {column["name"] for column in sa.inspect(bind).get_columns(predictions.name)}
+    return [column for column in predictions.columns if column.name not in known]
+
+
+def _complete(engine: Engine) -> None:
+    """Make what is not there. One program at a time: several servers may meet an empty database at once."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MAKING_TABLES)))
+        metadata.create_all(connection)
+        for column in _new_columns(connection):
             kind = column.type.compile(engine.dialect)
-            try:
-                with engine.begin() as connection:
-                    connection.execute(
-                        sa.text(f"ALTER TABLE {predictions.name} ADD COLUMN {column.name} {kind}")
-                    )
-            except sa.exc.DBAPIError:
-                now = {there["name"] for there in sa.inspect(engine).get_columns(predictions.name)}
-                if column.name not in now:  # else another program was first
-                    raise
+            connection.execute(sa.text(f"ALTER TABLE {predictions.name} ADD COLUMN {column.name} {kind}"))
+        connection.commit()
 
 
 def _json(value: Any) -> str:

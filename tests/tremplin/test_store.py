@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Engine
 
 from tremplin.errors import TremplinError
 from tremplin.settings import load_settings
-from tremplin.store import insert_once, open_store, outcomes, predictions
+from tremplin.store import insert_once, metadata, open_store, outcomes, predictions
 
 NOON = datetime(2013, 7, 1, 12, tzinfo=UTC)
 
@@ -73,6 +74,40 @@ def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
     insert_once(open_store(settings), outcomes, [outcome("a")])
     assert insert_once(open_store(settings), outcomes, [outcome("a")]) == 0
     assert (tmp_path / ".tremplin" / "store.db").exists()
+
+
+def url_of(engine: Engine) -> SecretStr:
+    return SecretStr(engine.url.render_as_string(hide_password=False))
+
+
+def test_many_who_meet_an_empty_database_at_once_all_get_its_tables(engine: Engine, tmp_path: Path) -> None:
+    settings = load_settings(root=tmp_path, store_url=url_of(engine))
+    for _attempt in range(5):
+        metadata.drop_all(engine)
+        with ThreadPoolExecutor(8) as pool:
+            opened = list(pool.map(open_store, [settings] * 8))
+        for one in opened:
+            assert {*metadata.tables} <= {*sa.inspect(one).get_table_names()}
+            one.dispose()
+
+
+def test_a_store_of_an_older_version_gets_the_columns_that_came_since(engine: Engine, tmp_path: Path) -> None:
+    row = {
+        "prediction_id": "p", "pilot": "flights", "release_id": "r", "cohort": "champion", "key": "k", "event_time": NOON,
+        "received_at": NOON, "row": {},
+    }  # fmt: skip
+    insert_once(engine, predictions, [row])
+    with engine.begin() as connection:
+        for name in ("review", "traceparent"):
+            connection.execute(sa.text(f"ALTER TABLE predictions DROP COLUMN {name}"))
+    again = open_store(load_settings(root=tmp_path, store_url=url_of(engine)))
+    insert_once(again, predictions, [{**row, "prediction_id": "q", "review": "why"}])
+    with again.connect() as connection:
+        found = connection.execute(
+            sa.select(predictions.c.review).order_by(predictions.c.prediction_id)
+        ).scalars()
+        assert list(found) == [None, "why"]
+    again.dispose()
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def contest(measures: Measures, chosen: list[Contestant], rounds: int) -> dict[s
             found.setdefault(one.name, []).append(last)
             say(
                 f"round {number} {one.name:20} {last['requests_per_second']:8.0f}/s  p99 {last['p99_ms']:7.2f} ms  errors "
-                f"{last['errors']:.0f}  ready {last['ready_seconds']:.1f} s  {last['pss_mib']:.0f} MiB"
+                f"{last['errors']:.0f}  ready {last['ready_seconds']:.1f} s  {last['pss_mib']:.0f} MiB  {last['cpu_us']:.0f} µs"
             )
     able = [one for one in chosen if one.name not in failed]
     figures = {
@@ -172,7 +172,9 @@ def round_of(server: Running, measures: Measures) -> dict[str, Any]:
     bodies = Bodies(BENCH / "load", [one.body(row) for row in world.rows], headers)
     url = server.url + one.path
     full(url, bodies, core=measures.load_core, connections=CONNECTIONS, seconds=WARM)
+    before = server.cpu_seconds()
     found = full(url, bodies, core=measures.load_core, connections=CONNECTIONS, seconds=measures.seconds)
+    found["cpu_us"] = (server.cpu_seconds() - before) / max(1, found["requests"]) * 1e6
     if found["errors"]:
         raise Failed(
             f"{found['errors']:.0f} of {found['requests']:.0f} requests under load were not answered with 2xx"

@@ -40,8 +40,8 @@ def told(figures: Figures) -> str:
     commit = f"`{figures['commit'][:12]}`{' and what was changed since' if figures['dirty'] else ''}"
     machine = f"{here['cores']} cores of an {here['cpu']}, {here['memory_gib']} GiB, {here['system']}, Python {here['python']}"
     return (
-        f"Measured {figures['measured_at'][:10]} at commit {commit}, on {machine}, with {load['wrk']}: {load['rounds']} rounds of "
-        f"{load['seconds']:g} s after {load['warm_seconds']:g} s to warm up, {load['connections']} connections, "
+        f"Measured {figures['measured_at'][:10]} at commit {commit}, on {machine}, with {load['wrk']}: {load['rounds']} rounds "
+        f"of {load['seconds']:g} s after {load['warm_seconds']:g} s to warm up, {load['connections']} connections, "
         f"{load['rows']:,} real rows, {load['trees']} trees.\n"
     )
 
@@ -165,7 +165,9 @@ def contestants(figures: Figures) -> str:
     everybody = figures["contestants"]
     noop = everybody["noop"]["median"]["requests_per_second"]
     lines = [
-        "| | requests/s | of the no-op | p50 ms | p99 ms | memory MiB | ready s | form |\n|---|---|---|---|---|---|---|---|\n"
+        "| | requests/s | of the no-op | CPU µs a request | p50 ms | p99 ms | memory MiB | ready s | form |\n"
+        + "|---" * 9
+        + "|\n"
     ]
     for name, one in sorted(everybody.items(), key=lambda item: -item[1]["median"]["requests_per_second"]):
         middle = one["median"]
@@ -174,7 +176,8 @@ def contestants(figures: Figures) -> str:
         version = f" ({' '.join(held)})" if name.endswith((" default", " best")) else ""
         lines.append(
             f"| {name}{version} | {middle['requests_per_second']:,.0f} ({min(rates):,.0f} to {max(rates):,.0f}) | "
-            f"{number(middle['requests_per_second'] / noop)} | {number(middle['p50_ms'])} | {number(middle['p99_ms'])} | "
+            f"{number(middle['requests_per_second'] / noop)} | {number(middle['cpu_us'])} | "
+            f"{number(middle['p50_ms'])} | {number(middle['p99_ms'])} | "
             f"{middle['pss_mib']:.0f} | {middle['ready_seconds']:.1f} | {one['form']} |\n"
         )
     return "".join(lines)

@@ -39,6 +39,11 @@ class Running:
         """Memory of the process and all it started, what is shared counted in parts (PSS)."""
         return sum(_pss(one.pid) for one in family(self.process.pid)) / 1024
 
+    def cpu_seconds(self) -> float:
+        """Processor time that they took so far, the kernel's for them included: what other work on the machine hardly changes."""
+        times = [one.cpu_times() for one in family(self.process.pid)]
+        return sum(one.user + one.system for one in times)
+
 
 def prepare(contestant: Contestant, world: World, folder: Path) -> None:
     """Write what the contestant serves, in its own environment.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,18 @@ NAMED = re.compile(
     r"(?:localhost|[^/@\s]+[.:][^/@\s]*)/[a-z0-9][a-z0-9._/-]*(?::[\w][\w.-]{0,127}|@sha256:[0-9a-f]{64})"
 )
 LOCAL = ("127.0.0.1", "localhost", "[::1]")  # plain HTTP, as container engines do
+
+
+def _credentials() -> list[str]:
+    """Files that Docker and Podman keep logins in; oras knows ~/.docker/config.json itself."""
+    folder, file = os.environ.get("DOCKER_CONFIG"), os.environ.get("REGISTRY_AUTH_FILE")
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    places = [
+        Path(folder) / "config.json" if folder else None,
+        Path(file) if file else None,
+        Path(runtime) / "containers" / "auth.json" if runtime else None,
+    ]
+    return [str(place) for place in places if place and place.is_file()]
 
 
 class _Transport(oras.provider.Registry):  # type: ignore[misc]
@@ -57,7 +70,7 @@ class Repository:
             asked = requests.get(self._root, timeout=30).headers.get("www-authenticate", "")
         kind = "basic" if asked.lower().startswith("basic") else "token"
         self._transport = _Transport(insecure=plain, auth_backend=kind)
-        self._transport.auth.load_configs(self._at)
+        self._transport.auth.load_configs(self._at, _credentials())
 
     @property
     def host(self) -> str:
@@ -188,5 +201,8 @@ class Repository:
             raise TremplinError(
                 f"The registry {self.host} does not answer ({type(error).__name__}). Is it up, and is the name right?"
             ) from error
-        except ValueError as error:  # oras', where credentials do not help
+        except (
+            ValueError,
+            AttributeError,
+        ) as error:  # oras', where there are no credentials, or they do not help
             raise TremplinError(self._refusal()) from error

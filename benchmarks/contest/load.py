@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contest.environments import Failed
+
 ROTATE = """
 local requests, last = {}, 0
 function init(args)
@@ -62,14 +64,8 @@ def full(url: str, bodies: Bodies, *, core: int, connections: int, seconds: floa
         "20s",
     ]
     variables = {"BENCH_BODIES": str(bodies.bodies), "BENCH_HEADERS": str(bodies.headers)}
-    done = subprocess.run(
-        [*command, "-s", str(bodies.script), url],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    figures = next(line for line in done.stdout.splitlines() if line.startswith("FIGURES")).split()[1:]
+    said = _run([*command, "-s", str(bodies.script), url], os.environ | variables)
+    figures = next(line for line in said.splitlines() if line.startswith("FIGURES")).split()[1:]
     requests, duration, p50, p99, statuses, sockets = map(float, figures)
     return {
         "requests_per_second": requests / duration * 1e6,
@@ -95,9 +91,20 @@ def paced(
         str(bodies.bodies),
     ]
     command += [str(bodies.headers), f"{rate:.6g}", str(connections), f"{seconds:g}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(_run(command, dict(os.environ)))
     return found
+
+
+def _run(command: list[str], variables: dict[str, str]) -> str:
+    """What it said.
+
+    Raises:
+        Failed: the load broke off, as when the server dies.
+    """
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(f"the load broke off: {(done.stderr or done.stdout).strip()[-300:]}")
+    return done.stdout
 
 
 def missing() -> list[str]:

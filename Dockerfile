@@ -9,11 +9,11 @@ RUN python -m venv --without-pip /opt/tremplin
 COPY locks/serving.txt locks/serving-bare.txt /build/
 # All wheels but the project's own (tremplin-*.whl), so that a change of code does not install the rest again.
 COPY wheels/[^t]*.whl wheels/t[^r]*.whl /build/wheels/
-# What a server never opens goes: tests, types, helpers of compilers, ONNX Runtime's library for programs in C and its tools.
+# What a server never opens goes: tests, types, what compilers read, other databases, ONNX Runtime's library for programs in C.
 RUN pip --python /opt/tremplin/bin/python install --quiet --no-index --no-compile --find-links /build/wheels --no-deps --require-hashes -r /build/serving.txt -r /build/serving-bare.txt \
  && cd /opt/tremplin/lib/python3.11/site-packages \
- && rm -rf onnxruntime/capi/libonnxruntime.so.* onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers numpy/distutils numpy/f2py sqlalchemy/testing \
- && find . -name '*.pyi' -delete \
+ && rm -rf onnxruntime/capi/libonnxruntime.so.* onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers numpy/distutils numpy/f2py sqlalchemy/testing sqlalchemy/dialects/mssql sqlalchemy/dialects/mysql sqlalchemy/dialects/oracle \
+ && find . -regex '.*[.]\(pyi\|pyx\|pxd\|h\|c\|a\)' -delete \
  && find . -path '*/tests/*' \( -name 'test_*' -o -name data \) -prune -exec rm -rf {} +
 COPY wheels/tremplin-*.whl /build/project/
 # Bytecode of what the server imports, and of nothing else.

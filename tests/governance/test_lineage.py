@@ -21,6 +21,7 @@ from tests.governance.served import CODE, GIT, LINKS, Served, detail
 from tests.results import AS_OF
 from tremplin.errors import TremplinError
 from tremplin.journal import append, entries
+from tremplin.live import BY_PERSON, STOPPED
 from tremplin.release import make_keys
 from tremplin.store import insert_once, journal, outcomes, predictions
 from tremplin.tracking import tracking
@@ -143,6 +144,26 @@ def test_a_broken_link_is_named(served: Served, spoil: Callable[[Served], None],
     found = served.trace()
     assert found.broken == broken
     assert not found.unbroken
+
+
+@pytest.mark.parametrize(
+    ("values", "whole"),
+    [
+        ({}, True),
+        ({"decision": True}, False),  # the charter's rule leaves it to a person
+        ({"score": 0.4}, False),
+        ({"excluded": "nobody said why"}, False),
+    ],
+)
+def test_an_answer_given_while_the_model_was_stopped_is_the_fallback_rules(
+    served: Served, values: dict[str, object], *, whole: bool
+) -> None:
+    told = {"cohort": STOPPED, "score": None, "decision": None, "excluded": f"{BY_PERSON}complaints"}
+    with served.engine.begin() as connection:
+        connection.execute(sa.update(predictions).values(**told | values))
+    found = served.trace()
+    assert (found.broken == []) is whole
+    assert "the model was stopped: the fallback rule" in detail(found, "prediction")
 
 
 def enrolment(served: Served, options: str) -> None:

@@ -134,8 +134,12 @@ class ReleaseFactory:
         return write_release(root, files, manifest, signing_key or self.private_key)
 
 
-def make_releases_of(pilot: Pilot, folder: Path, **candidate: dict[str, Any]) -> ReleaseFactory:
+def make_releases_of(
+    pilot: Pilot, folder: Path, /, year: int = 2013, **candidate: dict[str, Any]
+) -> ReleaseFactory:
     """A candidate, the boosted one with few trees unless told, trained on January by the pilot's own functions and signed."""
+    january, february, march = (datetime(year, month, 1, tzinfo=UTC) for month in (1, 2, 3))
+    coverage = COVERAGE if "carrier" in {column.name for column in pilot.contract.request_columns} else []
     from pipelines.exporting import export_onnx
     from pipelines.fast import export_fast
     from pipelines.fitting import fit, labels_of
@@ -143,15 +147,15 @@ def make_releases_of(pilot: Pilot, folder: Path, **candidate: dict[str, Any]) ->
     from pipelines.stages import write_json
     from tremplin.frame import model_frame
 
-    rows = pilot.source.fetch(JANUARY, MARCH)
-    train = rows[(rows[pilot.contract.time] < FEBRUARY) & rows[pilot.contract.target].notna()]
+    rows = pilot.source.fetch(january, march)
+    train = rows[(rows[pilot.contract.time] < february) & rows[pilot.contract.target].notna()]
     candidates = candidate or {"boosted": {**pilot.file.model.candidates["boosted"], "trees": 20}}
     (name,) = candidates
     settings = pilot.file.model.model_copy(update={"candidates": candidates, "seed": 1, "threads": 1})
     frame, labels = model_frame(train, pilot.contract), labels_of(train, pilot.contract)
     pipeline = fit(pilot, settings, name, frame, labels)
     (folder / "model.onnx").write_bytes(export_onnx(pipeline, pilot.contract))
-    described = profile(train, pilot.contract, folder / "model.onnx") | {"coverage": COVERAGE}
+    described = profile(train, pilot.contract, folder / "model.onnx") | {"coverage": coverage}
     write_json(folder / "profile.json", described)
     files = {name: folder / name for name in ("model.onnx", "profile.json")}
     files[SERVICE] = folder / SERVICE
@@ -165,7 +169,7 @@ def make_releases_of(pilot: Pilot, folder: Path, **candidate: dict[str, Any]) ->
     make_keys(private, public)
     drafts = folder / "drafts"
     drafts.mkdir()
-    later = rows[rows[pilot.contract.time] >= FEBRUARY].reset_index(drop=True)
+    later = rows[rows[pilot.contract.time] >= february].reset_index(drop=True)
     return ReleaseFactory(pilot, files, pipeline, later, private, public, drafts)
 
 

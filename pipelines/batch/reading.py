@@ -21,6 +21,7 @@ CHUNK = 5000  # rows; the server's own limit of one call
 LONGEST_CELL = 1 << 20  # characters
 WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+INDEX = re.compile(r"__index_level_\d+__")  # pandas' own numbers of rows, which it keeps where they have gaps
 TRUTH = {"true": True, "false": False}
 
 Row = dict[str, Any]
@@ -86,7 +87,7 @@ def _fitting(path: Path, names: list[str], contract: Contract) -> list[Column]:
 
 def _parquet_rows(path: Path, contract: Contract) -> Iterator[Row]:
     with parquet.ParquetFile(path) as file:
-        columns = _fitting(path, file.schema_arrow.names, contract)
+        columns = _fitting(path, [n for n in file.schema_arrow.names if not INDEX.fullmatch(n)], contract)
         names = [column.name for column in columns]
         whole = [column.name for column in columns if column.logicalType == "integer"]
         for batch in file.iter_batches(CHUNK, columns=names):

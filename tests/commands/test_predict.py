@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pipelines.replaying import request_rows
 from tests.conftest import ReleaseFactory, Served, make_releases_of
 from tests.delays import delays
-from tests.tremplin_cli import start, tremplin
+from tests.tremplin_cli import CHECKOUT, start, tremplin
 from tremplin.contract import Contract
 from tremplin.live import Live, change
 from tremplin.pilot import load_pilot
@@ -242,7 +242,7 @@ def test_a_release_is_tried_without_a_trace_in_the_log(
 ) -> None:
     other = release_factory(settings.releases, threshold=0.2)
     source, output = tmp_path / "rows.parquet", tmp_path / "out.parquet"
-    rows.iloc[:50].to_parquet(source)
+    rows.iloc[:99:2].to_parquet(source)  # pandas keeps its own numbers of rows beside them
     done = predict(settings, source, "--output", output, "--release", other.id)
     assert done.returncode == 0, done.stderr
     assert "nothing was logged" in done.stdout
@@ -293,3 +293,32 @@ def test_an_amount_is_a_value(tmp_path: Path, tmp_path_factory: pytest.TempPathF
         assert list(found)[:4] == ["key", "value", "excluded", "out_of_range"]
         assert found["value"].dropna().between(-60, 180).all()
         assert found["value"].notna().sum() > 250
+
+
+def test_people_are_answered_and_no_message_shows_them(tmp_path: Path) -> None:
+    (tmp_path / "releases").mkdir()
+    factory = make_releases_of(load_pilot("support", CHECKOUT), tmp_path / "releases", 2016)
+    settings = load_settings(
+        root=CHECKOUT, home=tmp_path / "home", pilot="support", release_public_key=factory.public_key
+    )
+    go_live(settings, Live(champion=factory(settings.releases).id))
+    rows = factory.rows.iloc[:500]
+    for kind in ("parquet", "csv"):
+        source, output = tmp_path / f"rows.{kind}", tmp_path / f"out.{kind}"
+        rows.to_parquet(source) if kind == "parquet" else rows.to_csv(source, index=False)
+        done = predict(settings, source, "--output", output)
+        assert done.returncode == 0, done.stderr
+    pd.testing.assert_frame_equal(
+        written(tmp_path / "out.csv").drop(columns="prediction_id"),
+        written(tmp_path / "out.parquet").drop(columns="prediction_id"),
+        check_dtype=False,
+    )
+    contract = factory.pilot.contract
+    column = next(
+        c for c in contract.request_columns if c.of_people and c.logicalType in ("integer", "number")
+    )
+    rows.astype({column.name: object}).assign(**{column.name: "secret"}).iloc[:1].to_csv(source, index=False)
+    done = predict(settings, source, "--output", output)
+    assert done.returncode == 1
+    assert f"row 1, {column.name}: got a value that is not shown, expected" in done.stderr
+    assert "secret" not in done.stderr

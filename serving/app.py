@@ -97,6 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # behind a gateway that ends TLS it would lead to http
     )
     known = [Depends(require(access, None))]  # outside development nobody else learns what runs here
     app.state.watch = watch

@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy.engine import Engine
 
 from serving.request_model import Row
+from tremplin.errors import TremplinError
 from tremplin.journal import BY_MACHINE
 from tremplin.live import Live
 from tremplin.steps import decided_again, settled, take
@@ -29,33 +30,47 @@ class Guard:
     """What a challenger answered last. Filled by requests, looked at by the thread that follows what is live."""
 
     def __init__(self) -> None:
-        self._release = ""
-        self._answered: deque[tuple[Row, float]] = deque(maxlen=NEWEST)
+        self._seen: tuple[str, int] = (
+            "",
+            0,
+        )  # challenger, and the version of what is live that it was looked at in
+        self._answered: dict[
+            str, tuple[Row, float]
+        ] = {}  # by the row's key: one that is sent often counts once
         self._seconds: deque[float] = deque(maxlen=NEWEST)  # of a row
         self._failed: deque[bool] = deque(maxlen=NEWEST)
 
-    def answered(self, release: str, rows: list[Row], scores: list[float], seconds: float) -> None:
+    def answered(self, keys: list[str], rows: list[Row], scores: list[float], seconds: float) -> None:
         """A challenger's scores of some rows, and the time they took together."""
-        self._follow(release)
-        self._answered.extend(zip(rows, scores, strict=True))
+        for key, row, score in zip(keys, rows, scores, strict=True):
+            self._answered.pop(key, None)  # the newest last
+            self._answered[key] = row, score
+        for key in list(self._answered)[: max(0, len(self._answered) - NEWEST)]:
+            self._answered.pop(key, None)
         self._seconds.extend([seconds / len(rows)] * len(rows))
         self._failed.extend([False] * len(rows))
 
-    def failed(self, release: str, rows: int) -> None:
+    def failed(self, rows: int) -> None:
         """Rows that a challenger had no answer for."""
-        self._follow(release)
         self._failed.extend([True] * rows)
 
     def objection(self, state: State) -> str | None:
         """Why the challenger of ``state`` must not go on, or None. Its limits are in the sheet that it was released with."""
         challenger = state.live.challenger
-        if challenger is None or challenger != self._release or not state.live.share:
+        if self._seen != (
+            challenger,
+            state.version,
+        ):  # a wave that a person lets begin again is judged by what it answers then
+            self._seen = challenger or "", state.version
+            for kept in (self._answered, self._seconds, self._failed):
+                kept.clear()
+        if challenger is None or not state.live.share:
             return None
         servable, limits = state.releases[challenger], state.releases[challenger].sheet.guard
         failed = list(self._failed)
         if len(failed) >= limits.minimum_rows and (share := sum(failed) / len(failed)) > limits.failed_share:
             return f"it had no answer for {share:.1%} of its last {len(failed):,} rows ({limits.failed_share:.1%} is the limit)"
-        seconds, answered = list(self._seconds), list(self._answered)
+        seconds, answered = list(self._seconds), list(self._answered.values())
         if len(answered) < limits.minimum_rows:
             return None
         took = 1000 * float(np.quantile(seconds, 0.95))
@@ -72,12 +87,6 @@ class Guard:
             )
         return None
 
-    def _follow(self, release: str) -> None:
-        if release != self._release:
-            self._release = release
-            for kept in (self._answered, self._seconds, self._failed):
-                kept.clear()
-
 
 @decided_again
 def halt(engine: Engine, pilot: str, challenger: str, reason: str) -> Live:
@@ -85,9 +94,11 @@ def halt(engine: Engine, pilot: str, challenger: str, reason: str) -> Live:
 
     Raises:
         SQLAlchemyError: the store does not answer.
+        TremplinError: it says nothing of what is live.
     """
     known = settled(engine, pilot)
-    assert known is not None
+    if known is None:
+        raise TremplinError("the store says nothing of what is live")
     state = known[1]
     if state.challenger != challenger or state.halted:
         return state

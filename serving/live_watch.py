@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from serving.guard import Guard, halt, halted
 from serving.metrics import Metrics
@@ -121,18 +120,27 @@ class LiveWatch:
         self._look_at_challenger()
         try:
             self._engine = self._engine or open_store(self.settings)
-            if self._objection:
-                halt(self._engine, self.settings.pilot, *self._objection)
-                self._objection = None
             found = current(self._engine, self.settings.pilot)
             if found is not None:
                 self._follow(*found)
             elif self.state is None:
                 self._seed(self._engine)
             self._said = ""
-        except (TremplinError, SQLAlchemyError, OSError, ValueError) as error:
+            self.metrics.live_looked.set_to_current_time()
+        except Exception as error:  # noqa: BLE001  (whatever a driver raises, the next look may go well)
             self._refuse(error)
+        self._write_objection()
         self._looked.set()
+
+    def _write_objection(self) -> None:
+        """Halt the challenger for every server; where that cannot be written, it stays halted here, and is tried again."""
+        if self._objection is None or self._engine is None:
+            return
+        try:
+            halt(self._engine, self.settings.pilot, *self._objection)
+            self._objection = None
+        except Exception as error:  # noqa: BLE001  (the same)
+            log.warning("The challenger is halted here, and that cannot be written for the others: %s", error)
 
     def _run(self) -> None:
         self._from_cache()
@@ -150,6 +158,7 @@ class LiveWatch:
         self.metrics.guarded.inc()
         self._halted, self._objection = state.version, (str(state.live.challenger), reason)
         self.state = replace(state, live=halted(state.live))
+        self._keep(state.version, self.state.live)
 
     def _follow(self, version: int, live: Live) -> None:
         """Make ``live`` the state, if all that must answer can be served."""
@@ -161,6 +170,10 @@ class LiveWatch:
         self.metrics.live_version.set(version)
         log.info("live version %s: champion %s, challenger %s for %.0f %% of the subjects",
                  version, live.champion, live.challenger, live.share * 100)  # fmt: skip
+        self._keep(version, live)
+
+    def _keep(self, version: int, live: Live) -> None:
+        """For a restart while the store is away."""
         try:
             self._cache.parent.mkdir(parents=True, exist_ok=True)
             draft = self._cache.with_suffix(".tmp")
@@ -177,7 +190,9 @@ class LiveWatch:
         not stand in the way: a halt or a rollback must go through even if the release it turns away from is broken.
         """
         known, releases = self.state.releases if self.state else {}, {}
-        answering = {live.champion} | ({live.challenger} if live.challenger and live.share > 0 else set())
+        answering = {live.champion}
+        if live.challenger and live.share > 0 and live.stopped is None:
+            answering.add(live.challenger)
         for identity in dict.fromkeys([live.champion, live.challenger, live.previous]):
             if identity is None:
                 continue

@@ -57,6 +57,11 @@ class Metrics:
         self.guarded = Counter(
             "tremplin_guarded", "Challengers that this server halted by itself", registry=self.registry
         )
+        self.live_looked = Gauge(
+            "tremplin_live_looked_timestamp_seconds",
+            "When this server last read what is live from the store",
+            registry=self.registry,
+        )
         self.live_refused = Counter(
             "tremplin_live_refused", "Polls whose row could not be read or served; the last good one stays",
             registry=self.registry,

@@ -5,7 +5,6 @@ It is described in the same OpenAPI document as the rest (``serving.docs``), and
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from time import perf_counter
 
@@ -23,7 +22,6 @@ from serving.unforeseen import unforeseen
 
 PATH = "/predict"
 JSON = (b"content-type", b"application/json")
-TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class PredictRoute:
@@ -57,13 +55,9 @@ class PredictRoute:
         caller = await self._access.admit(scope, Role.PREDICT)
         _require_json(headers.get(b"content-type", b""))
         body = await _body(receive)
-        trace = _trace(headers.get(b"traceparent"))
-        return to_json(await self._predictor.answer(body, partial(self._access.charge, caller), trace))
-
-
-def _trace(given: bytes | None) -> str | None:
-    """A ``traceparent`` of W3C Trace Context, version 00; one that is none is as if it was not sent, as the standard asks."""
-    return given.decode() if given is not None and TRACEPARENT.fullmatch(given) else None
+        trace = headers.get(b"traceparent")
+        charge = partial(self._access.charge, caller)
+        return to_json(await self._predictor.answer(body, charge, trace and trace.decode("latin-1")))
 
 
 def _require_post(method: str) -> None:

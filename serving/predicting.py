@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,8 @@ from tremplin.live import BY_PERSON, STOPPED
 AT_ONCE = 16 * 1024
 Charge = Callable[[int], Awaitable[None]]
 
+# W3C Trace Context, version 00.
+TRACEPARENT = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 THREADS = 2  # NumPy and ONNX Runtime let go of the interpreter; validation does not, so more threads would only take turns
 
 
@@ -65,7 +68,7 @@ class Predictor:
 
         Args:
             charge: counts the rows against the caller's limit.
-            trace: the caller's ``traceparent``, kept with the prediction.
+            trace: the caller's ``traceparent``, kept with the prediction where it is one.
 
         Raises:
             Problem: the body does not fit (400, 422), holds more rows than the caller may ask for now (429), nothing is live or
@@ -121,6 +124,8 @@ class Predictor:
 def answer_rows(rows: Sequence[Row], state: State, trace: str | None, guard: Guard) -> Answered:
     """Draw each row's cohort, score it with that cohort's release, and say why a person looks at it."""
     received = datetime.now(UTC)
+    # One that is none is as if it was not sent, as the standard asks.
+    trace = trace if trace is not None and TRACEPARENT.fullmatch(trace) else None
     cohorts = [state.cohort(row) for row in rows]
     scores = _scores(rows, cohorts, state, guard)
     answered = Answered([], [], [])
@@ -152,7 +157,7 @@ def answer_rows(rows: Sequence[Row], state: State, trace: str | None, guard: Gua
     return answered
 
 
-def _scored(rows: list[Row], servable: Servable, guard: Guard | None) -> list[float]:
+def _scored(rows: list[Row], key: str, servable: Servable, guard: Guard | None) -> list[float]:
     """A number for each row; ``guard`` is told how a challenger did."""
     begun = perf_counter()
     try:
@@ -160,12 +165,12 @@ def _scored(rows: list[Row], servable: Servable, guard: Guard | None) -> list[fl
         sound = all(map(math.isfinite, scores))
     except Exception:
         if guard:
-            guard.failed(servable.id, len(rows))
+            guard.failed(len(rows))
         raise
     if guard and sound:
-        guard.answered(servable.id, rows, scores, perf_counter() - begun)
+        guard.answered([str(row[key]) for row in rows], rows, scores, perf_counter() - begun)
     elif guard:
-        guard.failed(servable.id, len(rows))
+        guard.failed(len(rows))
     if not sound:
         detail = f"Release {servable.id} has no score for one of these rows."
         raise Problem(500, "The model gave no number", detail)
@@ -221,7 +226,7 @@ def _scores(rows: Sequence[Row], cohorts: list[str], state: State, guard: Guard)
     for cohort in dict.fromkeys(cohorts):
         places = [place for place, drawn in enumerate(cohorts) if drawn == cohort]
         own = [rows[place] for place in places]
-        found = _scored(own, state.answering(cohort), guard if cohort == CHALLENGER else None)
+        found = _scored(own, state.key, state.answering(cohort), guard if cohort == CHALLENGER else None)
         for place, score in zip(places, found, strict=True):
             scores[place] = score
     return scores

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
+from serving.body_shape import refuse_shapeless
 from serving.problems import Problem
 from serving.releases import Servable
 from serving.request_model import MAX_ROWS, Row, expected
@@ -32,7 +33,9 @@ def read_rows(body: bytes, servable: Servable) -> tuple[list[Row], bool]:
     """
     if rb"\u0000" in body:
         raise Problem(422, MISFIT, "Text may not hold the character U+0000: databases cannot store it.")
-    many = MANY.match(body) is not None
+    found = MANY.match(body)
+    many = found is not None
+    refuse_shapeless(body, found.end() if found else 0, len(servable.blank), MISFIT)
     try:
         rows = servable.batch.validate_json(body)["rows"] if many else [servable.row.validate_json(body)]
     except ValidationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -53,11 +54,13 @@ def rows_read(state: State, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def fed(state: State, rows: list[dict[str, Any]], *, shift: float = 0.0, seconds: float = 1e-4) -> Guard:
     """A guard whose challenger answered as the champion would, shifted, in so many seconds a row."""
-    guard, challenger = Guard(), str(state.live.challenger)
+    guard = Guard()
+    guard.objection(state)  # from now on
     scores = [min(1.0, score + shift) for score in state.champion.scores(rows)]
     for start in range(0, len(rows), 50):
         part = slice(start, start + 50)
-        guard.answered(challenger, rows[part], scores[part], seconds * 50)
+        keys = [f"{number}" for number in range(start, start + len(rows[part]))]
+        guard.answered(keys, rows[part], scores[part], seconds * len(rows[part]))
     return guard
 
 
@@ -85,15 +88,21 @@ def test_one_that_fails_is_objected_to(
     state: State, rows_read: list[dict[str, Any]], *, failed: int, objected: bool
 ) -> None:
     guard = fed(state, rows_read)
-    guard.failed(str(state.live.challenger), failed)
+    guard.failed(failed)
     assert ("had no answer for" in (guard.objection(state) or "")) is objected
 
 
-def test_what_an_earlier_challenger_did_is_not_the_next_ones(
+def test_a_wave_that_begins_again_is_judged_by_what_it_answers_then(
     state: State, rows_read: list[dict[str, Any]]
 ) -> None:
     guard = fed(state, rows_read, shift=0.3)
-    guard.answered("another", rows_read[:10], [0.1] * 10, 0.001)
+    assert guard.objection(replace(state, version=state.version + 1)) is None
+
+
+def test_a_row_that_is_sent_often_counts_once(state: State, rows_read: list[dict[str, Any]]) -> None:
+    guard = fed(state, rows_read)
+    for _ in range(2000):
+        guard.answered(["again"], rows_read[:1], [1.0], 1e-4)
     assert guard.objection(state) is None
 
 

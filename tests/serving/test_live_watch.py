@@ -221,3 +221,62 @@ def test_a_home_that_cannot_be_written_does_not_stop_serving(
     watch.poll()
     assert watch.not_ready is None
     assert "cannot be kept" in caplog.text
+
+
+def test_a_stop_is_followed_though_the_challenger_is_not_here(
+    release_factory: Any, settings: Settings, store: Engine, watch: LiveWatch
+) -> None:
+    champion = release_factory(settings.releases).id
+    go(store, champion=champion)
+    watch.poll()
+    wave = {"champion": champion, "challenger": "0123456789abcdef", "share": 0.5, "rollout_key": "k"}
+    go(store, **wave)
+    watch.poll()
+    assert watch.state is not None
+    assert watch.state.live.challenger is None, "a wave of a release that is not here is not followed"
+    go(store, **wave, stopped="nonsense from the sensors")
+    watch.poll()
+    assert watch.state.live.stopped == "nonsense from the sensors"
+
+
+def test_what_is_live_is_followed_though_the_guard_cannot_write(
+    release_factory: Any, settings: Settings, store: Engine, watch: LiveWatch
+) -> None:
+    champion, slow = (release_factory(settings.releases, threshold=threshold).id for threshold in (0.33, 0.4))
+    wave = {"champion": champion, "challenger": slow, "share": 0.5, "rollout_key": "k"}
+    go(store, **wave)
+    watch.poll()
+    watch.poll()  # from now on the challenger is looked at
+    assert watch.state is not None
+    rows = [watch.state.champion.blank] * 600
+    watch.guard.answered([str(number) for number in range(600)], rows, [0.5] * 600, 600.0)
+    with store.begin() as connection:
+        connection.execute(sa.text("alter table journal rename to away"))
+    watch.poll()
+    assert watch.state.live.halted, "here it is halted at once"
+    go(store, **wave, stopped="complaints")
+    watch.poll()
+    assert watch.state.live.stopped == "complaints"
+    kept = json.loads((settings.home / "live-flights.json").read_text())
+    assert kept["state"]["stopped"] == "complaints"
+
+
+def test_a_halt_of_its_own_survives_a_restart_without_a_store(
+    release_factory: Any, settings: Settings, store: Engine, watch: LiveWatch, tmp_path: Path
+) -> None:
+    champion, slow = (release_factory(settings.releases, threshold=threshold).id for threshold in (0.33, 0.4))
+    go(store, champion=champion, challenger=slow, share=0.5, rollout_key="k")
+    watch.poll()
+    watch.poll()  # from now on the challenger is looked at
+    assert watch.state is not None
+    rows = [watch.state.champion.blank] * 600
+    watch.guard.answered([str(number) for number in range(600)], rows, [0.5] * 600, 600.0)
+    with store.begin() as connection:
+        connection.execute(sa.text("alter table journal rename to away"))
+    watch.poll()
+    away = settings.model_copy(update={"store_url": SecretStr(f"sqlite:///{tmp_path}/nowhere/store.db")})
+    restarted = LiveWatch(away, Metrics())
+    restarted.start()
+    restarted.stop()
+    assert restarted.state is not None
+    assert (restarted.state.live.halted, restarted.state.live.share) == (True, 0.0)

@@ -147,13 +147,16 @@ def test_a_locked_store_holds_up_no_answer_and_gets_it_once_it_is_free(
     assert sorted(entry.key for entry in logged(settings)) == sorted(row["flight_id"] for row in rows[:5])
 
 
+@pytest.mark.parametrize("path", ["/predict", "/explain"])
 def test_the_callers_trace_is_kept_and_one_that_is_none_is_not(
-    champion: Release, ask: Ask, rows: list[dict[str, Any]], settings: Settings
+    champion: Release, ask: Ask, rows: list[dict[str, Any]], settings: Settings, path: str
 ) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    for sent in (trace, "00-" + "0" * 32 + "-b7ad6b7169203331-01", "nonsense", trace.upper()):
-        assert ask("POST", "/predict", json=rows[0], headers={"traceparent": sent}).status_code == 200
-    assert [entry.traceparent for entry in logged(settings)] == [trace, None, None, None]
+    none = ("00-" + "0" * 32 + "-b7ad6b7169203331-01", "nonsense", trace.upper(), "x" * 60)
+    for row, sent in zip(rows, (trace, *none), strict=False):
+        assert ask("POST", path, json=row, headers={"traceparent": sent}).status_code == 200
+    kept = {entry.key: entry.traceparent for entry in logged(settings)}
+    assert [kept[row["flight_id"]] for row in rows[:5]] == [trace, None, None, None, None]
 
 
 def test_each_subject_is_answered_by_its_cohorts_release(

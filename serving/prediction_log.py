@@ -13,6 +13,7 @@ from serving.spool import Drain, Spool, SpoolFailed
 from tremplin.settings import Settings
 
 SETTLING = 2.0  # seconds that a reader waits for what was just answered
+LOOK, LONGEST_LOOK = 0.005, 0.1  # seconds between its looks
 LAST_MOVE = 10.0  # seconds, at the end, for what is not in the store yet; what is left waits on the disk
 
 
@@ -54,7 +55,14 @@ class PredictionLog(Collector):
 
     async def settle(self) -> bool:
         """Whether the store has all that was answered before, of this worker and of dead ones; waits for it a little."""
-        return self._drain is not None and await asyncio.to_thread(self._drain.flush, SETTLING)
+        if self._drain is None:
+            return False
+        reached, pause, clock = self._drain.ask(), LOOK, asyncio.get_running_loop().time
+        until = clock() + SETTLING
+        while not (settled := reached()) and clock() < until:
+            await asyncio.sleep(pause)  # in no thread: those who wait must not take those of who asks
+            pause = min(2 * pause, LONGEST_LOOK)
+        return settled
 
     @property
     def depth(self) -> int:
@@ -81,6 +89,11 @@ class PredictionLog(Collector):
         )
         yield GaugeMetricFamily(
             "tremplin_log_lag_seconds", "Age of the oldest answer that is not in the store", lag
+        )
+        yield GaugeMetricFamily(
+            "tremplin_unreadable_folders",
+            "Spools of dead workers that cannot be read; the log names them",
+            len(drain.unreadable),
         )
         for name, documentation, value in (
             ("tremplin_spool_appended", "Requests whose answers were kept in the spool", spool.appended),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -164,6 +165,7 @@ def open_store(settings: Settings) -> Engine:
             settings.home.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(url, connect_args={"timeout": 30}, json_serializer=_json)
         sa.event.listen(engine, "connect", _prepare_sqlite)
+        _follow_the_file(engine, url.database or "")
     else:
         limits = {name: value for name, value in PATIENCE.items() if name not in url.query}
         engine = sa.create_engine(url, pool_pre_ping=True, connect_args=limits, json_serializer=_json)
@@ -214,6 +216,31 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Write-ahead log: readers do not wait for the writer; one fsync a checkpoint is enough for it."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _follow_the_file(engine: Engine, path: str) -> None:
+    """Each transaction is of the file that is there now: of one that was replaced, as where a backup is put back, an open
+    connection would go on to write to what no name leads to any more.
+    """
+
+    def opened(_connection: Any, record: Any) -> None:
+        record.info["file"] = _file(path)
+
+    def taken(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info["file"] != _file(path):
+            raise sa.exc.DisconnectionError("another file is there")  # the pool then opens that one
+
+    sa.event.listen(engine, "connect", opened)
+    sa.event.listen(engine, "checkout", taken)
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    """What a name leads to; an open file's number is given to no other."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def insert_once(engine: Engine, table: sa.Table, rows: list[dict[str, Any]]) -> int:

@@ -7,6 +7,8 @@ import hashlib
 import logging
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 from pydantic_core import to_json
 from sqlalchemy.engine import Engine
@@ -34,12 +36,14 @@ class Drain:
         set_aside: rows, or whole payloads, that the database will never take.
         damaged: stretches of bytes with a wrong checksum.
         problem: why nothing reaches the database now, or None.
+        unreadable: folders that dead workers left and that cannot be read; they are tried again, and hold nothing else up.
     """
 
     def __init__(self, spool: Spool, settings: Settings) -> None:
         self.spool, self.settings = spool, settings
         self.drained = self.set_aside = self.damaged = 0
         self.problem: str | None = None
+        self.unreadable: set[Path] = set()
         self._engine: Engine | None = None
         self._adopted: list[Backlog] = []
         self._adopt_at = 0.0
@@ -55,12 +59,18 @@ class Drain:
 
     def flush(self, timeout: float) -> bool:
         """Whether, within ``timeout`` seconds, all that was appended before is in the database, and what the dead left."""
+        reached = self.ask()
+        with self._moved:
+            return self._moved.wait_for(reached, timeout)
+
+    def ask(self) -> Callable[[], bool]:
+        """The same for who cannot wait in a thread: look at once, and tell at any time whether it has come so far."""
         target = self.spool.end.sequence
         with self._moved:
             self._asked += 1
             asked = self._asked
-            self._wake.set()
-            return self._moved.wait_for(lambda: self._done >= asked and self._next >= target, timeout)
+        self._wake.set()
+        return lambda: self._done >= asked and self._next >= target
 
     def stop(self, timeout: float = 5.0) -> None:
         """Move what can be moved within ``timeout`` seconds, and end. What is left waits on disk for the next drain."""
@@ -86,6 +96,7 @@ class Drain:
                     log.warning("Predictions wait in the spool, none is lost: %s.", _kind(error))
                 self.problem = f"Predictions wait in the spool: {_kind(error)}."
                 full, pause = False, min(pause * 2, LONGEST_PAUSE)
+                self._close_store()  # opened anew: one that was made anew lacks its tables
             else:
                 if self.problem:
                     log.warning(
@@ -103,14 +114,20 @@ class Drain:
                 self._wake.clear()
         for backlog in self._adopted:
             backlog.folder.release()
-        if self._engine:
-            self._engine.dispose()
+        self._close_store()
 
     def _round(self) -> bool:
         """One batch of each folder; whether there is more to move at once."""
         own = self._move(self.spool.backlog) if self.spool.backlog else None
         for backlog in tuple(self._adopted):
-            if self._move(backlog) is None:
+            try:
+                left = self._move(backlog)
+            except OSError as error:  # of its files: a database has errors of its own
+                self._adopted.remove(backlog)
+                self._leave(backlog.folder, error)
+                continue
+            self.unreadable.discard(backlog.folder.path)
+            if left is None:
                 self._adopted.remove(backlog)
                 backlog.folder.remove()
         return bool(self._adopted) or (own is not None and own.more)
@@ -122,7 +139,22 @@ class Drain:
         for path in sorted(root.iterdir()) if root.is_dir() else ():
             with contextlib.suppress(OSError):  # not ours to write: looked at again
                 if path.name != SET_ASIDE and (folder := Folder.take(path)):
-                    self._adopted.append(Backlog.of_dead(folder))
+                    try:
+                        self._adopted.append(Backlog.of_dead(folder))
+                    except OSError as error:
+                        self._leave(folder, error)
+
+    def _leave(self, folder: Folder, error: OSError) -> None:
+        """Let go of a folder that cannot be read; it is taken again at the next look, by whoever is first."""
+        folder.release()
+        if folder.path not in self.unreadable:
+            self.unreadable.add(folder.path)
+            log.error(
+                "What a dead worker left in %s cannot be moved (%s): mend its files or their permissions, or move it "
+                "elsewhere for a person to look at. It is tried again; nothing else waits for it.",
+                folder.path,
+                error,
+            )
 
     def _move(self, backlog: Backlog) -> Batch | None:
         """Move one batch: into the database, then aside what cannot be there, then the mark. A crash between only repeats."""
@@ -159,6 +191,11 @@ class Drain:
                 self.spool.root / SET_ASIDE,
             )
         return batch
+
+    def _close_store(self) -> None:
+        if self._engine:
+            self._engine.dispose()
+            self._engine = None
 
     def _set_aside(self, content: bytes, kind: str) -> None:
         """Keep bytes for a person to look at; named by what they hold, so that they are there once."""

@@ -125,6 +125,59 @@ def test_a_database_that_is_away_at_start_gets_all_in_order_once_it_is_there(set
     assert found == ids(100)
 
 
+def test_what_a_dead_worker_left_unreadable_holds_nothing_up_and_is_told_once(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = left_by_the_dead(settings, *ids(3, "b"))
+    content = broken.read_bytes()
+    broken.unlink()
+    broken.mkdir()
+    (broken.parent.parent / "older").mkdir()
+    (broken.parent.parent / "older" / "drained").mkdir()  # its mark cannot be read either
+    left_by_the_dead(settings, *ids(3, "d"))
+    with draining(settings) as (spool, drain):
+        for identity in ids(4):
+            append(spool, identity)
+            assert drain.flush(PATIENCE)
+        assert drain.problem is None
+        assert {path.name for path in drain.unreadable} == {broken.parent.name, "older"}
+        assert stored(settings) == [*ids(3, "d"), *ids(4)]
+        broken.rmdir()
+        broken.write_bytes(content)
+        assert drain.flush(PATIENCE)
+        assert {path.name for path in drain.unreadable} == {"older"}
+    assert stored(settings) == [*ids(3, "b"), *ids(3, "d"), *ids(4)]
+    told = [record.getMessage() for record in caplog.records if "cannot be moved" in record.getMessage()]
+    assert len(told) == 2
+    assert sum(str(broken.parent) in one for one in told) == 1
+
+
+@pytest.mark.parametrize("put_back", ["a backup", "an empty database", "nothing"])
+def test_a_replaced_sqlite_file_gets_all_that_is_answered_after(settings: Settings, put_back: str) -> None:
+    store = settings.home / "store.db"
+    with draining(settings) as (spool, drain):
+        append(spool, *ids(3))
+        assert drain.flush(PATIENCE)
+        other = settings.home / "other.db"
+        with sqlite3.connect(store) as source, sqlite3.connect(other) as copy:
+            if put_back == "a backup":
+                source.backup(copy)
+            copy.execute("vacuum")  # an empty one has its header
+        source.close()
+        copy.close()
+        for path in settings.home.glob("store.db*"):
+            path.unlink()
+        if put_back == "nothing":
+            other.unlink()
+        else:
+            other.rename(store)
+        append(spool, *ids(3, "q"))
+        assert drain.flush(PATIENCE)
+        assert drain.problem is None
+        assert spool.depth == 0
+    assert stored(settings) == [*(ids(3) if put_back == "a backup" else []), *ids(3, "q")]
+
+
 def test_memory_does_not_grow_with_what_waits(tmp_path: Path) -> None:
     """60 MiB wait; draining them takes a few blocks of half a MiB and their rows."""
     settings = load_settings(root=tmp_path, spool_fsync="never")

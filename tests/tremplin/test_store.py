@@ -135,3 +135,25 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
         other.rollback()
     other.close()
     assert insert_once(engine, outcomes, [outcome("a")]) == 1
+
+
+def test_sqlite_is_read_and_written_where_its_name_leads_now(tmp_path: Path) -> None:
+    settings, other = load_settings(root=tmp_path), load_settings(root=tmp_path / "other")
+    engine = open_store(settings)
+    insert_once(engine, outcomes, [outcome("a")])
+    with engine.connect() as first, engine.connect() as second:  # two connections lie open
+        assert first is not second
+    elsewhere = open_store(other)
+    insert_once(elsewhere, outcomes, [outcome("b")])
+    elsewhere.dispose()
+    for path in settings.home.glob("store.db-*"):  # as SQLite wants it of whoever puts a backup back
+        path.unlink()
+    (other.home / "store.db").replace(settings.home / "store.db")
+    for _ in range(2):
+        with engine.connect() as first, engine.connect() as second:
+            for connection in (first, second):
+                assert connection.execute(sa.select(outcomes.c.key)).scalars().all() == ["b"]
+    insert_once(engine, outcomes, [outcome("c")])
+    with sqlite3.connect(settings.home / "store.db") as plain:
+        assert plain.execute("select key from outcomes order by key").fetchall() == [("b",), ("c",)]
+    plain.close()

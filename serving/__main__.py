@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 from contextlib import suppress
@@ -12,6 +13,7 @@ import uvicorn
 
 from serving.access.tls import tls_options
 from serving.app import create_app
+from serving.connections import Bounds, bounded
 from tremplin.errors import TremplinError
 from tremplin.settings import load_settings
 
@@ -49,8 +51,10 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     config = uvicorn.Config(
-        app, loop="uvloop", http="httptools", ws="none", lifespan="on", access_log=False,
-        log_config=None, log_level="warning", server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS, **tls,
+        app, loop="uvloop", http=bounded(Bounds.of_process()), ws="none", lifespan="on", access_log=False,
+        log_config=None, log_level="warning", server_header=False,
+        proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,  # nobody's word on an address is taken unasked
+        timeout_graceful_shutdown=DRAIN_SECONDS, **tls,
     )  # fmt: skip
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

@@ -7,6 +7,7 @@ import hmac
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import serving.access.issuer as issuing
 from serving.access.admission import Access
+from serving.access.keys import add
 from serving.access.opening import open_access
 from serving.access.roles import Role
 from tests.serving.access_app import ask, bearer, eventually
@@ -82,7 +84,7 @@ def test_a_stock_provider_and_its_authorization_code(opened: Open) -> None:
         access = opened(url, oidc_audience="portal")
         answer = ask(access, "/predict", **bearer(tokens["id_token"]))
         assert answer.json() == {
-            "identity": "ada@town.example",
+            "identity": "token:ada@town.example",
             "kind": "token",
             "roles": ["audit", "predict"],
         }
@@ -131,7 +133,10 @@ NOW = int(time.time())
         ({"nbf": NOW + 3600}, "ImmatureSignature"),
         ({"sub": None}, "MissingRequiredClaim"),
         ({"sub": ""}, "sub"),
-        ({"sub": "a" * 256}, "sub"),
+        ({"sub": "a" * 191}, "sub"),
+        ({"sub": "a\0b"}, "sub"),
+        ({"sub": "a\nb"}, "sub"),
+        ({"sub": "\ud800"}, "sub"),
         ({"sub": 7}, "InvalidSubject"),
     ],
 )
@@ -143,7 +148,16 @@ def test_claims_that_do_not_fit(opened: Open, who: Issuer, claims: dict[str, Any
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
-@pytest.mark.parametrize("claims", [{"aud": ["another", "tremplin"]}, {"exp": NOW - 10 + 20}, {"nbf": NOW}])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": ["another", "tremplin"]},
+        {"exp": NOW + 3600},
+        {"nbf": NOW},
+        {"sub": "a" * 190},
+        {"sub": "Zoé d'Été | 😀"},
+    ],
+)
 def test_claims_that_fit(opened: Open, who: Issuer, claims: dict[str, Any]) -> None:
     access = opened(who.url)
     assert ask(access, "/predict", **bearer(who.token(**claims))).status_code == 200
@@ -182,6 +196,7 @@ def forged(who: Issuer) -> dict[str, str]:
         "no JSON": f"{head}.{encoded('x')[:-1]}.{signature}",
         "header is a list": f"{encoded([1])}.{body}.{signature}",
         "deep header": f"{base64url(b'[' * 6000)}.{body}.{signature}",
+        "deep header that ends": f"{base64url(b'{"alg":"RS256","kid":"first","a":' + b'[' * 5500 + b']' * 5500 + b'}')}.{body}.{signature}",
         "four parts": f"{good}.{signature}",
         "bytes": "\xff.\xff.\xff",
     }
@@ -328,3 +343,21 @@ def test_an_address_that_forges_costs_no_signatures_and_known_tokens_go_on(
     assert ask(access, "/predict", **bearer(good)).status_code == 200
     assert ask(access, "/predict", **bearer(later)).status_code == 429
     assert ask(access, "/predict", client="192.0.2.9", **bearer(later)).status_code == 200
+
+
+def test_a_token_is_not_the_key_of_that_name(opened: Open, who: Issuer, tmp_path: Path) -> None:
+    key = add(load_settings(root=tmp_path).api_keys, "bob", (Role.PREDICT,), datetime.now(UTC))
+    access = opened(who.url)
+    by_key, by_token = (
+        ask(access, "/predict", **bearer(sent)).json()["identity"] for sent in (key, who.token(sub="bob"))
+    )
+    assert (by_key, by_token) == ("bob", "token:bob")
+
+
+def test_calls_without_a_credential_do_not_shut_out_tokens_from_their_address(
+    opened: Open, who: Issuer
+) -> None:
+    access = opened(who.url)
+    assert [ask(access, "/predict").status_code for _ in range(61)] == [401] * 60 + [429]
+    assert ask(access, "/predict", **bearer(who.token())).status_code == 200
+    assert ask(access, "/predict", **bearer("no.such.token")).status_code == 401

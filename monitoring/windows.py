@@ -68,6 +68,8 @@ def load_window(engine: Engine, pilot: Pilot, window: Window, as_of: datetime) -
         outcomes.c.pilot == predictions.c.pilot,
         outcomes.c.key == predictions.c.key,
         outcomes.c.known_at <= as_of,
+        outcomes.c.known_at
+        >= predictions.c.event_time,  # else it cannot be: it was sent before its prediction
     )
     query = (
         sa.select(

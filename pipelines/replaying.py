@@ -17,6 +17,7 @@ from sqlalchemy.engine import Engine
 
 from tremplin.contract import Column, Contract
 from tremplin.errors import TremplinError
+from tremplin.outcomes import event_times, set_impossible_aside
 from tremplin.pilot import Pilot
 from tremplin.store import insert_once, outcomes, predictions
 
@@ -98,18 +99,28 @@ def record_outcomes(engine: Engine, pilot: Pilot, rows: pd.DataFrame, as_of: dat
     known = rows[rows[contract.target].notna() & (rows[contract.label_time] <= as_of)]
     keys, labels = known[contract.key].astype(str).tolist(), known[contract.target].astype(float).tolist()
     moments = known[contract.label_time].dt.tz_convert(UTC).dt.to_pydatetime()
-    new = insert_once(
-        engine,
-        outcomes,
-        [
-            {"pilot": pilot.name, "key": key, "label": label, "known_at": moment}
-            for key, label, moment in zip(keys, labels, moments, strict=True)
-        ],
-    )
+    told = [
+        {"pilot": pilot.name, "key": key, "label": label, "known_at": moment}
+        for key, label, moment in zip(keys, labels, moments, strict=True)
+    ]
+    new = insert_once(engine, outcomes, told)
     if new == len(keys):
         return OutcomeFacts(new, 0)
+    if _set_impossible_aside(
+        engine, pilot.name, keys
+    ):  # what somebody sent; now there is room for what the source says
+        new += insert_once(engine, outcomes, told)
     stored = _labels(engine, pilot.name, keys)
     return OutcomeFacts(new, sum(stored[key] != label for key, label in zip(keys, labels, strict=True)))
+
+
+def _set_impossible_aside(engine: Engine, pilot: str, keys: list[str]) -> int:
+    aside = 0
+    for start in range(0, len(keys), KEYS):
+        with engine.begin() as connection:
+            events = event_times(connection, pilot, keys[start : start + KEYS])
+            aside += set_impossible_aside(connection, pilot, events, datetime.now(UTC))
+    return aside
 
 
 def _labels(engine: Engine, pilot: str, keys: list[str]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: FastAPI must see the door of this application in them, not its name.
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -89,7 +90,7 @@ def lookup_routes(parts: Parts, door: StoreDoor) -> APIRouter:
         if len(rows) > MAX_EXPLAINED:
             detail = f"At most {MAX_EXPLAINED} rows are explained at a time; got {len(rows):,}."
             raise Problem(422, MISFIT, detail)
-        state.champion.explain(rows[0])  # what cannot be explained is not answered
+        _refuse_inexplicable(rows, state)
         answers = await parts.answer_rows(rows, state, request.headers.get("traceparent"), caller)
 
         def explain() -> list[dict[str, Any]]:
@@ -99,6 +100,18 @@ def lookup_routes(parts: Parts, door: StoreDoor) -> APIRouter:
         return json_answer({"predictions": explained} if many else explained[0])
 
     return router
+
+
+def _refuse_inexplicable(rows: Sequence[Row], state: State) -> None:
+    """What one of the releases that may answer cannot explain is not answered: nothing is logged or charged.
+
+    Raises:
+        Problem: 501.
+    """
+    for identity, reader in state.readers.items():
+        if identity != state.live.champion and (row := next(filter(reader.reads, rows), None)):
+            state.releases[identity].explain(row)
+    state.champion.explain(rows[0])
 
 
 def _with_reasons(answer: dict[str, Any], row: Row, state: State) -> dict[str, Any]:

@@ -102,22 +102,22 @@ def find(engine: Engine, pilot: str, prediction_id: str, task: Task) -> Found | 
             "release": row["release_id"],
             **(said if task is Task.CLASSIFICATION else {AMOUNT: row["score"]}),
             **{name: row[name] for name in more},
-            "outcome": _outcome(connection, pilot, row["key"], task),
+            "outcome": _outcome(connection, pilot, row["key"], row["event_time"], task),
             "reviews": _reviews(connection, prediction_id, task),
         }
     answer: Found = found
     return answer
 
 
-def _outcome(connection: Connection, pilot: str, key: str, task: Task) -> Outcome | None:
-    """The outcome of a key, and who sent it; nobody where a flow read it from the source."""
+def _outcome(connection: Connection, pilot: str, key: str, event: datetime, task: Task) -> Outcome | None:
+    """The outcome of a key, and who sent it; nobody where a flow read it from the source. None that is older than its event."""
     same = sa.and_(outcome_receipts.c.pilot == outcomes.c.pilot, outcome_receipts.c.key == outcomes.c.key)
     query = (
         sa.select(
             outcomes.c.label, outcomes.c.known_at, outcome_receipts.c.by, outcome_receipts.c.received_at
         )
         .select_from(outcomes.outerjoin(outcome_receipts, same))
-        .where(outcomes.c.pilot == pilot, outcomes.c.key == key)
+        .where(outcomes.c.pilot == pilot, outcomes.c.key == key, outcomes.c.known_at >= event)
     )
     found = connection.execute(query).mappings().first()
     if found is None:

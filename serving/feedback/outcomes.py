@@ -2,7 +2,8 @@
 
 Predictions and outcomes are joined on the key when they are measured, so an outcome is taken whether or not there is a prediction
 of its key yet: an answer may still be on its way to the store, and a flow that reads outcomes from the source takes all, too. The
-first outcome of a key counts. The same again changes nothing; another label is set aside, for a person to look at.
+first outcome of a key counts. The same again changes nothing; another label is set aside, for a person to look at. One that was
+known before its event cannot be: it is refused where the prediction is there, and gives way where that came later.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from serving.request_body import MAX_FAULTS
 from serving.request_model import MAX_ROWS, WORDS, expected
 from tremplin.column import EARLIEST, LATEST
 from tremplin.contract import Contract
-from tremplin.store import insert_new, outcome_receipts, outcomes, outcomes_set_aside, predictions
+from tremplin.outcomes import event_times, set_impossible_aside
+from tremplin.store import insert_new, outcome_receipts, outcomes, outcomes_set_aside
 
 LEEWAY = timedelta(minutes=5)  # by which the clock of who sends may be ahead
 MANY = "outcomes"
@@ -123,10 +125,11 @@ def record(
         first.setdefault(one["key"], one)
     keys = sorted(first)  # two requests that share keys wait for each other in one order
     with engine.begin() as connection:
+        events = event_times(connection, pilot, keys)
+        _refuse_early(found, events)
+        set_impossible_aside(connection, pilot, events, now)
         rows = [{"pilot": pilot, **first[key]} for key in keys]
         new = {key for _, key in insert_new(connection, outcomes, rows)}
-        events = _events(connection, pilot, keys)
-        _refuse_early(found, events)
         labels = _labels(connection, pilot, keys)
         receipts = [{"pilot": pilot, "key": key, "by": by, "received_at": now} for key in keys if key in new]
         insert_new(connection, outcome_receipts, receipts)
@@ -148,16 +151,6 @@ def record(
         set_aside=len(differing),
         unpredicted=len(new - events.keys()),
     )
-
-
-def _events(connection: Connection, pilot: str, keys: list[str]) -> dict[str, datetime]:
-    """When the events took place that the store has predictions of, by key."""
-    time = sa.func.min(predictions.c.event_time)
-    chosen = sa.and_(predictions.c.pilot == pilot, predictions.c.key.in_(keys))
-    rows = connection.execute(
-        sa.select(predictions.c.key, time.label("time")).where(chosen).group_by(predictions.c.key)
-    )
-    return {row.key: row.time for row in rows}
 
 
 def _labels(connection: Connection, pilot: str, keys: list[str]) -> dict[str, float]:

@@ -65,6 +65,9 @@ def sending_routes(parts: Parts, door: StoreDoor) -> APIRouter:
         now = datetime.now(UTC)
         found = reading(parts.state.champion)[0].read(body, now)
         await parts.access.charge(caller, len(found))
+        await (
+            parts.settle()
+        )  # an outcome is held against its prediction, which may have been answered just now
         return json_answer(
             await door.run(lambda engine: outcomes.record(engine, pilot, found, caller.identity, now))
         )

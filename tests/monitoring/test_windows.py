@@ -126,3 +126,18 @@ def test_yes_and_no_come_back_as_booleans_also_where_some_are_missing(
     assert found.dtype == "boolean"
     assert [found[key] for key in january.iloc[[0, 2]]["flight_id"]] == [True, False]
     assert found.isna().sum() == 1
+
+
+def test_an_outcome_that_is_older_than_its_event_is_none(
+    pilot: Pilot, engine: Engine, january: pd.DataFrame, answer: Answer, january_window: Window
+) -> None:
+    sent = january.dropna(subset=pilot.contract.target).iloc[:20].copy()
+    event, known = pilot.contract.time, pilot.contract.label_time
+    planted = sent.index[:5]
+    sent.loc[planted, known] = sent.loc[planted, event] - timedelta(seconds=1)
+    sent.loc[sent.index[5], known] = sent.loc[sent.index[5], event]  # at once is possible
+    answer(sent, [0.25] * 20)
+    found = load_window(engine, pilot, january_window, LATER)
+    unknown = found.loc[found["label"].isna(), "flight_id"]
+    assert set(unknown) == set(sent.loc[planted, "flight_id"])
+    assert len(found) == 20

@@ -82,6 +82,21 @@ def test_a_release_without_exact_contributions_says_so_and_logs_nothing(
     assert len(logged(settings)) == 1
 
 
+def test_where_one_cohort_cannot_be_explained_nothing_is_answered_or_logged(
+    champion: Release, release_factory: Any, settings: Settings, ask: Ask, rows: list[dict[str, Any]]
+) -> None:
+    mute = release_factory(
+        settings.releases, threshold=0.9, edit={"fast/encoding.json": lambda _content: b"{}"}
+    )
+    live = Live(champion=champion.id, challenger=mute.id, share=0.5, rollout_key="wave")
+    change(open_store(settings), "flights", live, by="test", reason="go")
+    for body in ({"rows": rows[:50]}, rows[0]):
+        assert ask("POST", "/explain", json=body).status_code == 501
+    assert logged(settings) == []
+    change(open_store(settings), "flights", Live(champion=champion.id), by="test", reason="alone")
+    assert ask("POST", "/explain", json={"rows": rows[:50]}).status_code == 200
+
+
 def test_few_rows_are_explained_at_a_time(champion: Release, ask: Ask, rows: list[dict[str, Any]]) -> None:
     assert ask("POST", "/explain", json={"rows": rows[:101]}).status_code == 422
     assert (

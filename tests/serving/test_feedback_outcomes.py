@@ -146,6 +146,70 @@ def test_a_body_says_what_it_is(champion: Release, ask: Ask) -> None:
     assert ask("POST", "/outcomes", content=b"{}").status_code == 415
 
 
+EARLY = "2000-01-01T00:00:00Z"
+
+
+def test_an_outcome_is_held_against_what_was_answered_just_now(
+    champion: Release, client: Any, rows: list[dict[str, Any]], settings: Settings
+) -> None:
+    import asyncio
+
+    async def go() -> None:
+        async with client() as one:
+            for row in rows[:10]:
+                await one.post("/predict", json=row)
+                early = await one.post("/outcomes", json=told(row, known_at=EARLY))
+                assert early.status_code == 422, early.text
+
+    asyncio.run(go())
+    assert stored(settings, outcomes) == []
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_an_outcome_planted_before_its_prediction_gives_way_to_the_true_one(
+    champion: Release, ask: Ask, rows: list[dict[str, Any]], settings: Settings, label: bool
+) -> None:
+    both = {"outcomes": [told(rows[0], True, EARLY), told(rows[1], True)]}
+    assert ask("POST", "/outcomes", json=both).json()["new"] == 2
+    answers = ask("POST", "/predict", json={"rows": rows[:2]}).json()["predictions"]
+    assert ask("GET", f"/predictions/{answers[0]['prediction_id']}").json()["outcome"] is None
+    assert ask("GET", f"/predictions/{answers[1]['prediction_id']}").json()["outcome"]["label"] is True
+    true = {"outcomes": [told(row, label) for row in rows[:2]]}
+    kept = int(not label)  # what was sent of the second row is possible, and stays
+    assert ask("POST", "/outcomes", json=true).json() == {
+        "new": 1, "known": 1 - kept, "set_aside": kept, "unpredicted": 0,
+    }  # fmt: skip
+    assert {row.key: (row.label, row.known_at) for row in stored(settings, outcomes)} == {
+        rows[0]["flight_id"]: (float(label), datetime(2013, 3, 5, tzinfo=UTC)),
+        rows[1]["flight_id"]: (1.0, datetime(2013, 3, 5, tzinfo=UTC)),
+    }
+    [planted] = [row for row in stored(settings, outcomes_set_aside) if row.key == rows[0]["flight_id"]]
+    assert (planted.label, planted.known_at) == (1.0, datetime(2000, 1, 1, tzinfo=UTC))
+    assert "before the event, which was at 2013-" in planted.reason
+    assert ask("POST", "/outcomes", json=told(rows[0], label)).json()["known"] == 1
+    assert len(stored(settings, outcome_receipts)) == 2
+
+
+def test_an_impossible_outcome_gives_way_in_both_stores(engine: Engine) -> None:
+    from tremplin.store import predictions
+
+    now = datetime(2013, 3, 5, tzinfo=UTC)
+    planted = {"key": "k", "label": 1.0, "known_at": now - timedelta(days=9)}
+    assert record(engine, "p", [planted], "a", now).new == 1
+    row: dict[str, Any] = {
+        "prediction_id": "1", "pilot": "p", "release_id": "r", "cohort": "champion", "key": "k", "row": {},
+        "event_time": now, "received_at": now,
+    }  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(predictions.insert().values(row))
+    true = {"key": "k", "label": 0.0, "known_at": now}
+    assert [record(engine, "p", [true], "b", now).new for _ in range(2)] == [1, 0]
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(outcomes.c.label)).scalars().all() == [0.0]
+        assert connection.execute(sa.select(outcome_receipts.c.by)).scalars().all() == ["b"]
+        assert connection.execute(sa.select(outcomes_set_aside.c.by)).scalars().all() == ["a"]
+
+
 def test_both_stores_take_all_or_nothing(engine: Engine) -> None:
     """The second of two outcomes was known before its event: the first is not stored either."""
     now = datetime(2013, 3, 5, tzinfo=UTC)

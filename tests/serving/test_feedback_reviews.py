@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from serving.feedback.reviews import Reviews
+from serving.predicting import prediction_id
 from serving.problems import Problem
 from tests.serving.conftest import logged
 from tremplin.release import Release
@@ -98,6 +99,23 @@ def test_nothing_is_confirmed_where_nothing_was_answered(
     assert ask("POST", "/reviews", json=confirm(left_out)).status_code == 409
     given = confirm(left_out) | {"decision": "override", "value": True, "reason": "a person decides"}
     assert ask("POST", "/reviews", json=given).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("age", "status"), [(0.0, 503), (40.0, 503), (-30.0, 503), (90.0, 404), (-3600.0, 404)]
+)
+def test_what_another_server_may_have_answered_just_now_is_not_denied(
+    champion: Release, ask: Ask, age: float, status: int
+) -> None:
+    made = prediction_id(datetime.now(UTC) - timedelta(seconds=age))
+    for got in (
+        ask("GET", f"/predictions/{made}"),
+        ask("GET", f"/predictions/{made}/explanation"),
+        ask("POST", "/reviews", json=confirm({"prediction_id": made})),
+    ):
+        assert got.status_code == status, got.text
+        assert got.headers.get("retry-after") == ("1" if status == 503 else None)
+        assert ("may be on its way" in got.json()["detail"]) == (status == 503)
 
 
 def test_an_unknown_prediction_is_404(champion: Release, ask: Ask) -> None:

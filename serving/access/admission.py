@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from serving.access.tokens import Tokens
 
 FAILURES = Limit(60, 60)  # of one address; beyond it no signature is verified for it
+NO_CREDENTIAL = "no_credential"
 ANYBODY = Caller("anonymous", "anonymous", frozenset(Role))  # in development
 
 
@@ -42,6 +43,9 @@ class Access:
         self._keys, self._tokens, self._limits, self._counts = keys, tokens, limits, counts
         self._development = development
         self._failures = SlidingWindow(FAILURES)
+        self._nameless = SlidingWindow(
+            FAILURES
+        )  # calls without a credential: whoever sends one is not hindered by them
 
     @property
     def open(self) -> bool:
@@ -113,7 +117,7 @@ class Access:
         sent = credential(scope)
         if sent is None:
             detail = "Send an API key or a token: Authorization: Bearer KEY."
-            raise Refusal("anonymous", "no_credential", detail, error="")
+            raise Refusal("anonymous", NO_CREDENTIAL, detail, error="")
         if sent.startswith(PREFIX):
             return self._by_key(sent)
         if self._tokens is None:
@@ -139,8 +143,9 @@ class Access:
         if refusal.status == 503:
             return refusal.problem()
         name = address(scope)
-        if wait := self._failures.take(name):
-            return too_many(FAILURES, wait, self._failures.remaining(name), "failures of an address")
+        counted = self._nameless if refusal.reason == NO_CREDENTIAL else self._failures
+        if wait := counted.take(name):
+            return too_many(FAILURES, wait, counted.remaining(name), "failures of an address")
         return refusal.problem()
 
 

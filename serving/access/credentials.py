@@ -9,6 +9,7 @@ from starlette.types import Scope
 from serving.access.refusals import Refusal
 
 LONGEST = 16_384  # bytes of a credential; tokens with many groups are long
+LONGEST_ADDRESS = 64  # characters; a proxy may hand on what a client calls itself
 
 
 def credential(scope: Scope) -> bytes | None:
@@ -27,7 +28,7 @@ def credential(scope: Scope) -> bytes | None:
                 )
             sent = sent.strip()
         elif name == b"x-api-key":
-            sent = value
+            sent = value.strip()
         else:
             continue
         if found is not None:
@@ -44,8 +45,8 @@ def address(scope: Scope) -> str:
     client = scope.get("client")
     host: str = client[0] if client else "unknown"
     if ":" not in host:
-        return host
+        return host[:LONGEST_ADDRESS]
     try:
         return str(IPv6Address((int(IPv6Address(host.partition("%")[0])) >> 64) << 64))
     except ValueError:
-        return host
+        return host[:LONGEST_ADDRESS]

@@ -24,7 +24,7 @@ class Role(StrEnum):
 class Caller:
     """Whom a request comes from."""
 
-    identity: str  # of an API key its id, of a token its subject; of nobody `anonymous`
+    identity: str  # of an API key its id, of a token `token:` and its subject; of nobody `anonymous`
     kind: Kind
     roles: frozenset[Role]
     counted: str = field(default="", repr=False, compare=False)  # what its rate limit counts by

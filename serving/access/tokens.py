@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable
@@ -16,7 +17,8 @@ from serving.access.refusals import Refusal
 from serving.access.roles import Caller, Role
 
 LEEWAY = 30  # seconds that two clocks may differ
-LONGEST_SUBJECT = 255  # characters (OpenID Connect Core 1.0, section 2)
+LONGEST_SUBJECT = 190  # characters; with its kind before it, it is stored as the author of what is sent
+UNSTORABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and lone surrogates
 MOST = 10_000  # verified tokens that are remembered, by hash, 400 bytes each
 ROLES = frozenset(Role)
 
@@ -46,7 +48,7 @@ class Tokens:
         """
         try:
             header = jwt.get_unverified_header(token)
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, RecursionError):  # of a header that is nested deeply
             raise _refusal("not_a_token", "It is neither an API key nor a JSON Web Token.") from None
         name, algorithm = header.get("kid"), str(header.get("alg"))
         keys, key = self._find(name, algorithm)
@@ -85,8 +87,11 @@ class Tokens:
         subject = claims["sub"]
         if not subject or len(subject) > LONGEST_SUBJECT:
             raise _refusal("bad_token", f"The token's sub has 1 to {LONGEST_SUBJECT} characters.")
+        if UNSTORABLE.search(subject):
+            raise _refusal("bad_token", "The token's sub holds control characters or half characters.")
         roles = ROLES.intersection(_named(claims, self._roles_claim))
-        caller = Caller(subject, "token", roles, f"token:{subject}")
+        identity = f"token:{subject}"  # a key may have the subject's name
+        caller = Caller(identity, "token", roles, identity)
         if keys is self._keys:
             self._verified[hashlib.sha256(token).digest()] = caller, float(claims["exp"]) + LEEWAY
             if len(self._verified) > MOST:

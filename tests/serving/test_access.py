@@ -41,7 +41,8 @@ def test_a_key_opens_what_its_roles_say_and_nothing_else(production: Setup) -> N
     key = add(settings.api_keys, "portal", (Role.PREDICT, Role.EXPLAIN), NOW)
     access = open_access(settings)
     for role in Role:
-        answers = [ask(access, f"/{role}", **bearer(key)), ask(access, f"/{role}", x_api_key=key)]
+        answers = [ask(access, f"/{role}", **bearer(key))]
+        answers += [ask(access, f"/{role}", x_api_key=sent) for sent in (key, f" {key}\t ")]
         assert {answer.status_code for answer in answers} == {
             200 if role in {Role.PREDICT, Role.EXPLAIN} else 403
         }

@@ -178,6 +178,7 @@ def forged(who: Issuer) -> dict[str, str]:
     pem = who.keys[0].private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     hs256 = f"{encoded({'alg': 'HS256', 'kid': 'first'})}.{body}"
+    nested = b'{"alg":"RS256","kid":"first","a":' + b"[" * 5500 + b"]" * 5500 + b"}"
     return {
         "no signature": f"{encoded({'alg': 'none', 'kid': 'first'})}.{body}.",
         "none in capitals": f"{encoded({'alg': 'NONE', 'kid': 'first'})}.{body}.",
@@ -196,7 +197,7 @@ def forged(who: Issuer) -> dict[str, str]:
         "no JSON": f"{head}.{encoded('x')[:-1]}.{signature}",
         "header is a list": f"{encoded([1])}.{body}.{signature}",
         "deep header": f"{base64url(b'[' * 6000)}.{body}.{signature}",
-        "deep header that ends": f"{base64url(b'{"alg":"RS256","kid":"first","a":' + b'[' * 5500 + b']' * 5500 + b'}')}.{body}.{signature}",
+        "deep header that ends": f"{base64url(nested)}.{body}.{signature}",
         "four parts": f"{good}.{signature}",
         "bytes": "\xff.\xff.\xff",
     }

@@ -8,12 +8,14 @@ WORKSPACE ?= $(if $(wildcard .tremplin/demo/pilots),demo,.)
 # The interpreter to make .venv with; empty: the first of python3.13, 3.12, 3.11 and python3 that fits.
 PYTHON ?=
 BIN := .venv/bin
-# Tests that train many models, or make many pilots: beside `make test`, so that it stays short.
+# Tests that train many models, make many pilots or break real things: beside `make test`, so that it stays short.
 GATES := tests/gates/test_whole.py $(wildcard tests/pipelines/test_gate_*.py) tests/pipelines/test_judging.py \
 	tests/monitoring/test_backtest.py tests/commands/test_waves.py tests/commands/test_reproduce.py tests/commands/test_new.py \
 	tests/commands/test_amounts.py tests/pipelines/test_availability.py tests/pipelines/test_remaking.py \
-	tests/monitoring/test_fairness.py tests/monitoring/test_amounts.py tests/pipeline/test_power_cut.py \
-	tests/pilots/test_support.py $(wildcard tests/tremplin/test_scaffolding*.py)
+	tests/monitoring/test_fairness.py tests/monitoring/test_amounts.py tests/pilots/test_support.py \
+	$(wildcard tests/tremplin/test_scaffolding*.py) tests/commands/test_image.py tests/commands/test_predict.py \
+	tests/serving/test_spool_faults.py tests/serving/test_inference_protocol_fuzz.py tests/serving/test_fast.py \
+	tests/serving/test_slow_callers.py tests/serving/test_access_server.py
 CODE := tremplin pipelines serving monitoring governance
 
 .DEFAULT_GOAL := help
@@ -32,7 +34,7 @@ demo: setup ## the whole loop on real data: train, gate, release, serve, monitor
 
 test: setup ## all tests but those of the targets test-*
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-fail-under=0 --cov-report= --ignore=tests/cluster $(GATES:%=--ignore=%) \
-		--ignore=tests/pipeline/test_interrupted_demo.py --ignore=tests/pipeline/test_power_cut_everywhere.py \
+		--ignore=tests/pipeline/test_interrupted_demo.py --ignore=tests/pipeline/test_power_cut.py --ignore=tests/pipeline/test_power_cut_everywhere.py \
 		--ignore=tests/pipeline/test_spool_faults.py \
 		--ignore=tests/pipeline/test_demo_of_support.py tests
 
@@ -43,7 +45,7 @@ test-support: setup ## the demo of support beside that of flights, in one world 
 	$(BIN)/pytest -p no:cacheprovider --no-cov tests/pipeline/test_demo_of_support.py
 
 test-faults: setup ## flows and workers killed at each moment that matters, the demo stopped, the database away (an hour)
-	$(BIN)/pytest -p no:cacheprovider --no-cov tests/pipeline/test_power_cut_everywhere.py tests/pipeline/test_interrupted_demo.py \
+	$(BIN)/pytest -p no:cacheprovider --no-cov tests/pipeline/test_power_cut.py tests/pipeline/test_power_cut_everywhere.py tests/pipeline/test_interrupted_demo.py \
 		tests/pipeline/test_spool_faults.py
 
 test-offline: setup ## the demo with no network at all (Linux; root, or user namespaces)

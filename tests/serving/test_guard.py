@@ -116,6 +116,7 @@ def test_a_server_halts_it_within_seconds_and_writes_why(
     server = serve()
     assert "challenger" in cohorts(server.url, rows)
     for _ in range(100):
+        cohorts(server.url, rows)
         known = current(engine, "flights")
         if known and known[1].halted:
             break

@@ -17,7 +17,7 @@ from serving.request_model import MAX_ROWS, example
 TEMPLATE = "#/components/schemas/{model}"
 REFERENCE = "#/components/schemas/Row"
 REFUSALS = {
-    "400": "The body is not JSON",
+    "400": "The body is not JSON, or several credentials were sent",
     "401": "Nobody who is known here asks",
     "403": "Who asks may not",
     "413": "The body is too long",
@@ -26,6 +26,18 @@ REFUSALS = {
     "429": "Too many rows for now; Retry-After says when to go on",
     "500": "The server failed; `instance` is the request's id in its log",
     "503": "No release is live, or the answer cannot be logged",
+}
+# Either will do; `tremplin key new` makes a key, the issuer of TREMPLIN_OIDC_ISSUER a token.
+SCHEMES: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a token of the issuer"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key"},
+}
+PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}
+ASKS: dict[int | str, dict[str, Any]] = {401: {"description": REFUSALS["401"], **PROBLEM}}  # who is asking
+ASKED = {
+    "400": "Several credentials were sent",
+    "403": "Who asks may not",
+    "429": "Too many requests for now; Retry-After says when to go on",
 }
 
 
@@ -38,6 +50,7 @@ def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
     document["paths"] = {"/predict": {"post": _predict()}, **document["paths"]}
     schemas |= models_json_schema([(Predictions, "serialization")], ref_template=TEMPLATE)[1]["$defs"]
     describe_protocol(document)
+    _describe_access(document)
     if state is None:
         return document
     contract = state.champion.contract
@@ -68,10 +81,20 @@ def openapi(app: FastAPI, state: State | None) -> dict[str, Any]:
     return document
 
 
+def _describe_access(document: dict[str, Any]) -> None:
+    """How to say who asks, at each operation that answers 401 to who does not, and what else it may be told then."""
+    document["components"]["securitySchemes"] = SCHEMES
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if "401" in operation["responses"]:
+                operation["security"] = [{name: []} for name in SCHEMES]
+                told = {status: {"description": reason, **PROBLEM} for status, reason in ASKED.items()}
+                operation["responses"] = told | operation["responses"]
+
+
 def _predict() -> dict[str, Any]:
     """The operation that ``serving.predict_route`` answers: no route of the framework's that it could describe by itself."""
     answers = [{"$ref": f"#/components/schemas/{name}"} for name in ("Prediction", "Predictions")]
-    problem: dict[str, Any] = {"application/problem+json": {}}
     return {
         "summary": "Score one row, or many",
         "description": "Every answer is logged before it is sent. A fault names its row, its field, what was got and what is "
@@ -82,6 +105,6 @@ def _predict() -> dict[str, Any]:
                 "description": "The answer to one row, or to each of many",
                 "content": {"application/json": {"schema": {"anyOf": answers}}},
             },
-            **{status: {"description": reason, "content": problem} for status, reason in REFUSALS.items()},
+            **{status: {"description": reason, **PROBLEM} for status, reason in REFUSALS.items()},
         },
     }

@@ -57,4 +57,8 @@ def _recent(prediction_id: str) -> bool:
         identity = UUID(prediction_id)
     except ValueError:
         return False
-    return identity.version == 7 and abs(time.time() - (identity.int >> 80) / 1000) < RECENT
+    return (
+        identity.version == 7
+        and identity.hex == prediction_id
+        and abs(time.time() - (identity.int >> 80) / 1000) < RECENT
+    )

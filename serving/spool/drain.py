@@ -23,6 +23,7 @@ from tremplin.store import open_store
 
 PAUSE = 0.2  # seconds between looks, so that rows gather to a transaction
 LONGEST_PAUSE = 5.0  # seconds, while the database is in trouble
+SILENCE = 15.0  # seconds after which a database that does not answer is a problem
 ADOPTION_SECONDS = 5.0  # between looks for what dead workers left
 
 log = logging.getLogger("serving")
@@ -35,14 +36,15 @@ class Drain:
         drained: rows that it put into the database.
         set_aside: rows, or whole payloads, that the database will never take.
         damaged: stretches of bytes with a wrong checksum.
-        problem: why nothing reaches the database now, or None.
+        trouble: why nothing reached the database when it was last asked, or None.
         unreadable: folders that dead workers left and that cannot be read; they are tried again, and hold nothing else up.
     """
 
     def __init__(self, spool: Spool, settings: Settings) -> None:
         self.spool, self.settings = spool, settings
         self.drained = self.set_aside = self.damaged = 0
-        self.problem: str | None = None
+        self.trouble: str | None = None
+        self._asked_since: float | None = None  # when the round began that is going on
         self.unreadable: set[Path] = set()
         self._engine: Engine | None = None
         self._adopted: list[Backlog] = []
@@ -52,6 +54,15 @@ class Drain:
         self._wake = threading.Event()
         self._moved = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing reaches the database now, or None; also while it keeps the connection and says nothing."""
+        since = self._asked_since
+        silent = 0.0 if since is None else time.monotonic() - since
+        if self.trouble is None and silent > SILENCE:
+            return f"Predictions wait in the spool: the database has not answered for {silent:.0f} s."
+        return self.trouble
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -89,24 +100,26 @@ class Drain:
             try:
                 if asked != self._done or time.monotonic() > self._adopt_at:
                     self._adopt()
+                self._asked_since = time.monotonic()
                 full = self._round()
             except Exception as error:  # noqa: BLE001  (whatever a driver raises, the thread outlives it)
-                if self.problem is None:
+                if self.trouble is None:
                     since = time.monotonic()
                     log.warning("Predictions wait in the spool, none is lost: %s.", _kind(error))
-                self.problem = f"Predictions wait in the spool: {_kind(error)}."
+                self.trouble = f"Predictions wait in the spool: {_kind(error)}."
                 full, pause = False, min(pause * 2, LONGEST_PAUSE)
                 self._close_store()  # opened anew: one that was made anew lacks its tables
             else:
-                if self.problem:
+                if self.trouble:
                     log.warning(
                         "Predictions reach the database again, after %.0f s.", time.monotonic() - since
                     )
-                self.problem, pause = None, PAUSE
+                self.trouble, pause = None, PAUSE
                 with self._moved:
                     if not self._adopted:
                         self._done = asked
                     self._moved.notify_all()
+            self._asked_since = None
             if stopping and not full:
                 break
             if not full and not self._stopping:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.spool import drain as drain_module
 from tests.postgres import postgres
 from tests.results import ROOT
 from tests.serving.spool_cases import (
@@ -176,6 +177,27 @@ def test_a_replaced_sqlite_file_gets_all_that_is_answered_after(settings: Settin
         assert drain.problem is None
         assert spool.depth == 0
     assert stored(settings) == [*(ids(3) if put_back == "a backup" else []), *ids(3, "q")]
+
+
+def test_a_database_that_says_nothing_is_told_while_it_does(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain_module, "SILENCE", 0.5)
+    with draining(settings) as (spool, drain):
+        append(spool, "a")
+        assert drain.flush(PATIENCE)
+        time.sleep(1)
+        assert drain.problem is None, "nothing was asked of it"
+        other = sqlite3.connect(settings.home / "store.db", isolation_level=None)
+        other.execute("begin immediate")
+        append(spool, "b")
+        wait_until(lambda: drain.problem is not None, 10)
+        assert "the database has not answered for" in str(drain.problem)
+        other.execute("rollback")
+        other.close()
+        assert drain.flush(PATIENCE)
+        assert drain.problem is None
+    assert stored(settings) == ["a", "b"]
 
 
 def test_memory_does_not_grow_with_what_waits(tmp_path: Path) -> None:

@@ -47,7 +47,9 @@ def start_rollout(engine: Engine, pilot: Pilot, release_id: str, *, by: str, as_
     key = hashlib.sha256(f"{pilot.name} rollout {len(before) + 1}".encode()).hexdigest()
     new = state.model_copy(update={"challenger": release_id, "share": 0.0, "rollout_key": key})
     reason = f"challenger to the champion {state.champion}, waves {', '.join(f'{w:.0%}' for w in pilot.file.rollout.waves)}"
-    return take(engine, pilot.name, "rollout", known, new, release=release_id, by=by, as_of=as_of, reason=reason)
+    return take(
+        engine, pilot.name, "rollout", known, new, release=release_id, by=by, as_of=as_of, reason=reason
+    )
 
 
 @decided_again

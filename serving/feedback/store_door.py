@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class StoreDoor:
-    """Opened by the first who needs it."""
+    """Opened by the first who needs it, and anew after it failed: one that was made anew lacks its tables."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -52,8 +52,13 @@ class StoreDoor:
         try:
             with self._lock:
                 self._engine = self._engine or open_store(self._settings)
-            return work(self._engine)
+                engine = self._engine
+            return work(engine)
         except (TremplinError, SQLAlchemyError) as error:
+            with self._lock:
+                if self._engine:
+                    self._engine.dispose()
+                    self._engine = None
             raise _away(type(error.__cause__ or error).__name__) from error
 
 

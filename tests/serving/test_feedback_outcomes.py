@@ -303,3 +303,20 @@ def test_a_store_that_is_away_is_told_with_when_to_try_again(
 
     asyncio.run(go())
     assert len(stored(settings, outcomes)) == 1
+
+
+def test_a_store_that_was_made_anew_gets_its_tables(
+    champion: Release, client: Any, rows: list[dict[str, Any]], settings: Settings
+) -> None:
+    import asyncio
+
+    async def go() -> None:
+        async with client() as one:
+            assert (await one.post("/outcomes", json=told(rows[0]))).status_code == 200
+            for path in settings.home.glob("store.db*"):
+                path.unlink()
+            assert (await one.post("/outcomes", json=told(rows[0]))).status_code == 503
+            assert (await one.post("/outcomes", json=told(rows[1]))).json()["new"] == 1
+
+    asyncio.run(go())
+    assert [row.key for row in stored(settings, outcomes)] == [rows[1]["flight_id"]]

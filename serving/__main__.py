@@ -51,7 +51,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     config = uvicorn.Config(
-        app, loop="uvloop", http=bounded(Bounds.of_process()), ws="none", lifespan="on", access_log=False,
+        app, loop="serving.connections:Loop", http=bounded(Bounds.of_process()), ws="none", lifespan="on", access_log=False,
         log_config=None, log_level="warning", server_header=False,
         proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,  # nobody's word on an address is taken unasked
         timeout_graceful_shutdown=DRAIN_SECONDS, **tls,

@@ -12,8 +12,9 @@ import resource
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
+import uvloop
 from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -197,6 +198,21 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.write(_answer(status, detail, tls=self.scheme == "https"))
         self.transport.close()
         self._wait(self._bounds.head_seconds)  # to take it
+
+
+class Loop(uvloop.Loop):
+    """For ``uvicorn.Config(loop=...)``, which has no setting for it: who does not say hello under TLS is not waited for a minute.
+
+    Until then a connection is none yet, so it does not count as one either.
+    """
+
+    handshake_seconds: ClassVar[float] = 10.0
+
+    async def create_server(self, *args: Any, **given: Any) -> asyncio.AbstractServer:
+        """The same, with that limit."""
+        if given.get("ssl"):
+            given["ssl_handshake_timeout"] = self.handshake_seconds
+        return await super().create_server(*args, **given)
 
 
 def bounded(bounds: Bounds) -> Any:

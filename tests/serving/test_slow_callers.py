@@ -18,7 +18,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from serving.access.tls import tls_options
-from serving.connections import Bounds, bounded
+from serving.connections import Bounds, Loop, bounded
 from tests.serving.test_access_headers import certificate
 from tremplin.settings import Settings
 
@@ -54,7 +54,7 @@ def start() -> Iterator[Start]:
         def run(tls: dict[str, Any] | None = None, **bounds: Any) -> int:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=256))
             config = uvicorn.Config(
-                echo, loop="uvloop", http=bounded(Bounds(**bounds)), ws="none", lifespan="off", log_config=None,
+                echo, loop="serving.connections:Loop", http=bounded(Bounds(**bounds)), ws="none", lifespan="off", log_config=None,
                 timeout_graceful_shutdown=1, **tls or {},
             )  # fmt: skip
             server = uvicorn.Server(config)
@@ -252,12 +252,19 @@ def test_a_connection_is_kept_for_the_next_request(start: Start) -> None:
     caller.close()
 
 
-def test_the_same_bounds_under_tls(start: Start, settings: Settings, tmp_path: Path) -> None:
+def test_the_same_bounds_under_tls(
+    start: Start, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Loop, "handshake_seconds", 0.6)
     cert, key = certificate(tmp_path / "tls")
     port = start(tls_options(settings.model_copy(update={"tls_certificate": cert, "tls_key": key})), **SHORT)
     trusting = ssl.create_default_context(cafile=cert)
     answer = httpx.post(f"https://127.0.0.1:{port}/", content=b"x" * 2**23, verify=trusting)
     assert answer.text.endswith(str(2**23))
+    with call(port) as silent:
+        begun = time.monotonic()
+        assert rest(silent) == b""
+        assert time.monotonic() - begun < 5
     for sent, said in ((GET, b"408"), (GET + b"X: " + b"a" * 40_000, b"431")):
         with call(port) as plain, trusting.wrap_socket(plain, server_hostname="127.0.0.1") as caller:
             caller.sendall(sent)

@@ -208,7 +208,7 @@ class Loop(uvloop.Loop):
 
     handshake_seconds: ClassVar[float] = 10.0
 
-    async def create_server(self, *args: Any, **given: Any) -> asyncio.AbstractServer:
+    async def create_server(self, *args: Any, **given: Any) -> Any:
         """The same, with that limit."""
         if given.get("ssl"):
             given["ssl_handshake_timeout"] = self.handshake_seconds

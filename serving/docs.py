@@ -88,7 +88,10 @@ def _describe_access(document: dict[str, Any]) -> None:
         for operation in operations.values():
             if "401" in operation["responses"]:
                 operation["security"] = [{name: []} for name in SCHEMES]
-                told = {status: {"description": reason, **PROBLEM} for status, reason in ASKED.items()}
+                content = operation["responses"]["401"]["content"]
+                told = {
+                    status: {"description": reason, "content": content} for status, reason in ASKED.items()
+                }
                 operation["responses"] = told | operation["responses"]
 
 

@@ -39,6 +39,9 @@ def test_the_description_says_who_is_asked_and_what_they_are_told(
                     for headers, status in refused:
                         got = await one.request(method, path.format(**names), headers=headers)
                         assert (got.status_code == status) is ("security" in operation), (method, path)
+                        if got.status_code == status:
+                            told = operation["responses"][str(status)]["content"]
+                            assert got.headers["content-type"] in told, (method, path, status)
                     if "security" in operation:
                         asking.append(path)
                         assert operation["security"] == [{"bearer": []}, {"key": []}]

@@ -61,6 +61,19 @@ def test_https_by_setting(
 
 
 @pytest.mark.parametrize(
+    ("variables", "believed"), [({}, False), ({"FORWARDED_ALLOW_IPS": "127.0.0.1"}, True)]
+)
+def test_an_address_that_is_only_claimed_counts_where_a_proxy_is_named(
+    settings: Settings, serve: Any, portal: str, variables: dict[str, str], believed: bool
+) -> None:
+    server = serve(TREMPLIN_ENVIRONMENT="production", **variables)
+    with httpx.Client(base_url=server.url, headers=bearer("tremplin_portal_" + "0" * 64)) as one:
+        claimed = [{"X-Forwarded-For": f"192.0.2.{number}"} for number in range(61)]
+        seen = [one.get("/release", headers=headers).status_code for headers in claimed]
+    assert seen == [401] * 60 + [401 if believed else 429]
+
+
+@pytest.mark.parametrize(
     ("variables", "said"),
     [
         ({}, "tremplin key new"),

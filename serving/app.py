@@ -24,7 +24,7 @@ from serving.docs_page import add_docs_page
 from serving.feedback.parts import Parts
 from serving.feedback.routes import add_feedback_routes
 from serving.inference_protocol.routes import add_inference_protocol
-from serving.live_routes import add_live_routes
+from serving.live_routes import add_live_routes, public
 from serving.live_watch import LiveWatch, State
 from serving.metrics import Metrics, MetricsMiddleware
 from serving.predict_route import PATH, PredictRoute
@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     metrics.access_stale.set_function(lambda: bool(access.problem))
 
     def not_ready() -> str | None:
-        return watch.not_ready or log.problem
+        return public(watch.not_ready or log.problem, settings)
 
     def live() -> State:
         if watch.state is None:

@@ -15,7 +15,7 @@ GATES := tests/gates/test_whole.py $(wildcard tests/pipelines/test_gate_*.py) te
 	tests/monitoring/test_fairness.py tests/monitoring/test_amounts.py tests/pilots/test_support.py \
 	$(wildcard tests/tremplin/test_scaffolding*.py) tests/commands/test_image.py tests/commands/test_predict.py \
 	tests/serving/test_spool_faults.py tests/serving/test_inference_protocol_fuzz.py tests/serving/test_fast.py \
-	tests/serving/test_slow_callers.py tests/serving/test_access_server.py
+	tests/serving/test_slow_callers.py tests/serving/test_access_server.py tests/pipeline/test_faults.py
 CODE := tremplin pipelines serving monitoring governance
 
 .DEFAULT_GOAL := help

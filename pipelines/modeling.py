@@ -89,12 +89,13 @@ def train(rows: pd.DataFrame, pilot: Pilot) -> Trained:
         pipeline,
         baseline,
         export_onnx(pipeline, contract, winner),
-        _fast(pipeline, contract, frame),
+        fast_form(pipeline, contract, frame),
         evidence,
     )
 
 
-def _fast(pipeline: Pipeline, contract: Contract, frame: pd.DataFrame) -> dict[str, bytes]:
+def fast_form(pipeline: Pipeline, contract: Contract, frame: pd.DataFrame) -> dict[str, bytes]:
+    """The files of ``fast/``, by name; none where the pipeline cannot be followed without ONNX Runtime."""
     try:
         return export_fast(pipeline, contract, frame)
     except NoFastForm as reason:

@@ -19,7 +19,6 @@ from pyarrow import parquet
 
 from pipelines import evaluation, modeling, preparation, understanding
 from pipelines.exporting import export_onnx
-from pipelines.fast import export_fast
 from pipelines.fitting import fit, labels_of
 from pipelines.gate import ChampionModel, gate
 from pipelines.ingestion import ingest
@@ -110,7 +109,7 @@ class Result:
         write_whole(self.paths.model / "pipeline.pkl", pickle.dumps(fitted, protocol=5))
         write_whole(self.paths.model / "model.onnx", export_onnx(fitted, self.pilot.contract))
         frame = model_frame(self.part("train"), self.pilot.contract)
-        modeling.write_fast(self.paths, export_fast(fitted, self.pilot.contract, frame))
+        modeling.write_fast(self.paths, modeling.fast_form(fitted, self.pilot.contract, frame))
 
     def retrain(self, rows: pd.DataFrame | None = None) -> None:
         """The training rows are these, and all was trained on them: the baseline too."""
